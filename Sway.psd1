@@ -1,0 +1,22 @@
+@{
+    RootModule           = 'bin/Sway.PowerShell.dll'
+    ModuleVersion        = '0.1.0'
+    GUID                 = '6f0c1a52-2f0e-4c0b-9d65-3b1f6a8f2d17'
+    Author               = 'The Sway authors'
+    CompanyName          = 'The Sway authors'
+    Copyright            = '(c) The Sway authors. MIT licence.'
+    Description          = 'Makes LoRA adapters safe to move and easy to judge: converts PEFT adapters to mlx-lm exactly or not at all, inspects, repairs and measures them. No Python.'
+    PowerShellVersion    = '7.6'
+    CompatiblePSEditions = @('Core')
+    CmdletsToExport      = @()
+    FunctionsToExport    = @()
+    VariablesToExport    = @()
+    AliasesToExport      = @()
+    FormatsToProcess     = @('Sway.Format.ps1xml')
+    PrivateData          = @{
+        PSData = @{
+            Tags         = @('PSEdition_Core', 'Linux', 'MacOS', 'Windows', 'LoRA', 'MLX', 'PEFT', 'LLM')
+            ReleaseNotes = 'See CHANGELOG.md'
+        }
+    }
+}

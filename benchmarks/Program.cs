@@ -1,0 +1,2 @@
+Console.Error.WriteLine("usage: Sway.Benchmarks NAME");
+return 2;

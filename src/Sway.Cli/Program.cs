@@ -1,0 +1,2 @@
+Console.Error.WriteLine("usage: sway COMMAND");
+return 2;

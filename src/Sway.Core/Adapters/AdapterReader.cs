@@ -1,0 +1,26 @@
+namespace Sway.Adapters;
+
+/// <summary>How an adapter is opened.</summary>
+public sealed record AdapterOpenOptions
+{
+    /// <summary>Which adapter of several in one file or folder; null when there is one.</summary>
+    public string? AdapterName { get; init; }
+
+    /// <summary>Alpha, where the files lack it (Megatron).</summary>
+    public double? Alpha { get; init; }
+
+    /// <summary>The base model's folder, for formats that need its configuration to be read (Megatron).</summary>
+    public string? BaseModel { get; init; }
+}
+
+/// <summary>Opens adapters of any format that Sway reads, by what the files hold.</summary>
+public static class AdapterReader
+{
+    /// <summary>Reads headers and configuration, no weights.</summary>
+    /// <param name="path">A folder, or a weights file in it.</param>
+    /// <param name="options">Choices; null for none.</param>
+    /// <exception cref="ConversionRefusedException">The path holds no single adapter that can be read.</exception>
+    /// <exception cref="AdapterFormatException">A file is damaged.</exception>
+    public static LoraAdapter Open(string path, AdapterOpenOptions? options = null) =>
+        throw new NotImplementedException();
+}

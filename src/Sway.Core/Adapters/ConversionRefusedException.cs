@@ -1,0 +1,46 @@
+using System.Text;
+
+namespace Sway.Adapters;
+
+/// <summary>An adapter cannot be converted or used exactly; nothing was written.</summary>
+public sealed class ConversionRefusedException : SwayException
+{
+    /// <summary>Joins all reasons to one message.</summary>
+    public ConversionRefusedException(string path, IReadOnlyList<Refusal> refusals)
+        : base(Describe(path, refusals))
+    {
+        Path = path;
+        Refusals = refusals;
+        Tensors = [.. refusals.SelectMany(refusal => refusal.Modules).Distinct(StringComparer.Ordinal)];
+        Remedy = refusals.Select(refusal => refusal.Remedy).FirstOrDefault(remedy => remedy is not null);
+    }
+
+    /// <summary>All reasons, the first found first.</summary>
+    public IReadOnlyList<Refusal> Refusals { get; }
+
+    /// <summary>The category of the first reason.</summary>
+    public override string Category => Refusals[0].Category.ToString();
+
+    private static string Describe(string path, IReadOnlyList<Refusal> refusals)
+    {
+        const int Shown = 6;
+        var text = new StringBuilder($"{path} is refused: ");
+        for (int i = 0; i < refusals.Count; i++)
+        {
+            Refusal refusal = refusals[i];
+            text.Append(i == 0 ? "" : " | ").Append('[').Append(refusal.Category).Append("] ").Append(refusal.Reason);
+            if (refusal.Modules.Count > 0)
+            {
+                text.Append(" (").AppendJoin(", ", refusal.Modules.Take(Shown));
+                text.Append(refusal.Modules.Count > Shown ? $" and {refusal.Modules.Count - Shown} more)" : ")");
+            }
+
+            if (refusal.Remedy is not null)
+            {
+                text.Append(" Remedy: ").Append(refusal.Remedy);
+            }
+        }
+
+        return text.ToString();
+    }
+}

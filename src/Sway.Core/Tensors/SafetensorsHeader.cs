@@ -1,0 +1,267 @@
+using System.Buffers.Binary;
+using System.Collections.Immutable;
+using System.Text.Json;
+
+namespace Sway.Tensors;
+
+/// <summary>
+/// The JSON header of a safetensors file: an 8-byte little-endian length, then names, types, shapes and byte ranges.
+/// Ranges must tile the data exactly; their order, the alignment, and a null metadata entry are free, as MLX writes them.
+/// </summary>
+internal sealed class SafetensorsHeader
+{
+    /// <summary>The longest header that is read, the limit of the format's reference implementation.</summary>
+    public const long MaximumLength = 100_000_000;
+
+    private const int MaximumDimensions = 16;
+
+    private SafetensorsHeader(ImmutableArray<TensorInfo> tensors, ImmutableDictionary<string, string> metadata)
+    {
+        Tensors = tensors;
+        Metadata = metadata;
+    }
+
+    public ImmutableArray<TensorInfo> Tensors { get; }
+
+    public ImmutableDictionary<string, string> Metadata { get; }
+
+    /// <summary>Checks the length prefix against the file before anything is allocated.</summary>
+    public static int ReadLength(ReadOnlySpan<byte> prefix, long fileLength, string path)
+    {
+        if (fileLength < sizeof(ulong))
+        {
+            throw Bad(path, $"the file has {fileLength} bytes; a safetensors file has at least 8", 0);
+        }
+
+        ulong length = BinaryPrimitives.ReadUInt64LittleEndian(prefix);
+        if (length > MaximumLength)
+        {
+            throw Bad(path, $"the header claims {length} bytes, more than the format's limit of {MaximumLength}", 0);
+        }
+
+        if ((long)length > fileLength - sizeof(ulong))
+        {
+            throw Bad(path, $"the header claims {length} bytes but the file ends after {fileLength}", 0);
+        }
+
+        return (int)length;
+    }
+
+    /// <summary>Parses and checks the header.</summary>
+    /// <param name="json">The header's bytes, without the length prefix.</param>
+    /// <param name="fileLength">The length of the whole file.</param>
+    /// <param name="path">The file, for messages.</param>
+    public static SafetensorsHeader Parse(ReadOnlySpan<byte> json, long fileLength, string path)
+    {
+        long dataStart = sizeof(ulong) + (long)json.Length;
+        var tensors = ImmutableArray.CreateBuilder<TensorInfo>();
+        var metadata = ImmutableDictionary.CreateBuilder<string, string>(StringComparer.Ordinal);
+        var names = new HashSet<string>(StringComparer.Ordinal);
+        try
+        {
+            var reader = new Utf8JsonReader(json, new JsonReaderOptions { MaxDepth = 8 });
+            Expect(ref reader, JsonTokenType.StartObject, path, "the header is not a JSON object");
+            while (reader.Read() && reader.TokenType != JsonTokenType.EndObject)
+            {
+                string name = reader.GetString()!;
+                if (!names.Add(name))
+                {
+                    throw Bad(path, $"two entries are named {name}", reader.TokenStartIndex, name);
+                }
+
+                if (name == "__metadata__")
+                {
+                    ReadMetadata(ref reader, metadata, path);
+                }
+                else
+                {
+                    tensors.Add(ReadTensor(ref reader, name, dataStart, path));
+                }
+            }
+
+            while (reader.Read())
+            {
+                // Utf8JsonReader itself refuses anything but white space after the object.
+            }
+        }
+        catch (JsonException e)
+        {
+            throw Bad(path, $"the header is not valid JSON ({e.Message})", sizeof(ulong), inner: e);
+        }
+        catch (InvalidOperationException e)
+        {
+            // Utf8JsonReader's answer to text that is not UTF-8 and to lone surrogates.
+            throw Bad(path, $"the header holds text that is not valid Unicode ({e.Message})", sizeof(ulong), inner: e);
+        }
+
+        CheckTiling(tensors, dataStart, fileLength, path);
+        return new SafetensorsHeader(tensors.ToImmutable(), metadata.ToImmutable());
+    }
+
+    private static void Expect(ref Utf8JsonReader reader, JsonTokenType type, string path, string message, string? name = null)
+    {
+        if (!reader.Read() || reader.TokenType != type)
+        {
+            throw Bad(path, message, sizeof(ulong) + reader.TokenStartIndex, name);
+        }
+    }
+
+    private static void ReadMetadata(
+        ref Utf8JsonReader reader, ImmutableDictionary<string, string>.Builder metadata, string path)
+    {
+        reader.Read();
+        if (reader.TokenType == JsonTokenType.Null)
+        {
+            return; // mlx.core.save_safetensors writes null where it has none.
+        }
+
+        if (reader.TokenType != JsonTokenType.StartObject)
+        {
+            throw Bad(path, "__metadata__ is not an object of strings", sizeof(ulong) + reader.TokenStartIndex);
+        }
+
+        while (reader.Read() && reader.TokenType != JsonTokenType.EndObject)
+        {
+            string key = reader.GetString()!;
+            Expect(ref reader, JsonTokenType.String, path, $"__metadata__ entry {key} is not a string");
+            metadata[key] = reader.GetString()!;
+        }
+    }
+
+    private static TensorInfo ReadTensor(ref Utf8JsonReader reader, string name, long dataStart, string path)
+    {
+        Expect(ref reader, JsonTokenType.StartObject, path, $"the entry of tensor {name} is not an object", name);
+        DType? dtype = null;
+        List<long>? shape = null;
+        List<long>? range = null;
+        while (reader.Read() && reader.TokenType != JsonTokenType.EndObject)
+        {
+            string field = reader.GetString()!;
+            switch (field)
+            {
+                case "dtype" when dtype is null:
+                    Expect(ref reader, JsonTokenType.String, path, $"tensor {name}: dtype is not a string", name);
+                    string text = reader.GetString()!;
+                    dtype = DTypeExtensions.TryParseSafetensors(text, out DType parsed)
+                        ? parsed
+                        : throw Bad(path, $"tensor {name} has the unknown dtype {text}", null, name);
+                    break;
+                case "shape" when shape is null:
+                    shape = ReadIntegers(ref reader, name, field, path);
+                    break;
+                case "data_offsets" when range is null:
+                    range = ReadIntegers(ref reader, name, field, path);
+                    break;
+                default:
+                    throw Bad(path, $"tensor {name} has the unexpected field {field}", null, name);
+            }
+        }
+
+        if (dtype is not { } type || shape is null || range is not [var begin, var end])
+        {
+            throw Bad(path, $"tensor {name} lacks its dtype, shape or two data_offsets", null, name);
+        }
+
+        if (end < begin)
+        {
+            throw Bad(path, $"tensor {name} ends ({end}) before it begins ({begin})", null, name);
+        }
+
+        if (!TryByteLength(type, shape, out long wanted))
+        {
+            throw Bad(path, $"tensor {name} of shape {TensorInfo.FormatShape(shape)} is impossibly large", null, name);
+        }
+
+        if (wanted != end - begin)
+        {
+            throw Bad(
+                path,
+                $"tensor {name}: {type.SafetensorsName()} {TensorInfo.FormatShape(shape)} needs {wanted} bytes, "
+                + $"its range [{begin}, {end}) holds {end - begin}",
+                dataStart + begin,
+                name);
+        }
+
+        return new TensorInfo(name, type, [.. shape], dataStart + begin, wanted);
+    }
+
+    private static List<long> ReadIntegers(ref Utf8JsonReader reader, string name, string field, string path)
+    {
+        Expect(ref reader, JsonTokenType.StartArray, path, $"tensor {name}: {field} is not an array", name);
+        var values = new List<long>(2);
+        while (reader.Read() && reader.TokenType != JsonTokenType.EndArray)
+        {
+            if (reader.TokenType != JsonTokenType.Number || !reader.TryGetInt64(out long value) || value < 0)
+            {
+                throw Bad(path, $"tensor {name}: {field} holds something that is not a whole number >= 0", null, name);
+            }
+
+            values.Add(value);
+            if (values.Count > MaximumDimensions)
+            {
+                throw Bad(path, $"tensor {name}: {field} has more than {MaximumDimensions} entries", null, name);
+            }
+        }
+
+        return values;
+    }
+
+    private static bool TryByteLength(DType dtype, List<long> shape, out long bytes)
+    {
+        // A zero anywhere makes the tensor empty, but the other sizes must still multiply without overflow,
+        // as in the reference implementation.
+        Int128 bits = dtype.BitSize();
+        bytes = 0;
+        foreach (long size in shape)
+        {
+            bits *= size;
+            if (bits > long.MaxValue)
+            {
+                return false;
+            }
+        }
+
+        bytes = (long)(bits / 8);
+        return bits % 8 == 0;
+    }
+
+    private static void CheckTiling(
+        ImmutableArray<TensorInfo>.Builder tensors, long dataStart, long fileLength, string path)
+    {
+        long position = dataStart;
+        foreach (TensorInfo tensor in tensors.OrderBy(t => t.Offset).ThenBy(t => t.ByteLength))
+        {
+            if (tensor.Offset < position)
+            {
+                throw Bad(path, $"tensor {tensor.Name} overlaps the tensor before it", tensor.Offset, tensor.Name);
+            }
+
+            if (tensor.Offset > position)
+            {
+                throw Bad(path, $"{tensor.Offset - position} bytes before tensor {tensor.Name} belong to no tensor", position, tensor.Name);
+            }
+
+            position = tensor.Offset + tensor.ByteLength;
+            if (position > fileLength || position < tensor.Offset)
+            {
+                throw Bad(
+                    path, $"tensor {tensor.Name} ends at byte {position}, past the end of the file ({fileLength})", tensor.Offset, tensor.Name);
+            }
+        }
+
+        if (position != fileLength)
+        {
+            throw Bad(path, $"the last {fileLength - position} bytes belong to no tensor", position);
+        }
+    }
+
+    private static AdapterFormatException Bad(
+        string path, string what, long? offset, string? tensor = null, Exception? inner = null) =>
+        new($"{path} is not a valid safetensors file: {what}.", inner)
+        {
+            Path = path,
+            Offset = offset,
+            Tensors = tensor is null ? [] : [tensor],
+            Remedy = "Download or export the file again; its size or checksum at the source shows whether it is whole.",
+        };
+}

@@ -11,5 +11,5 @@ public static class AdapterInspector
     /// <param name="cancellationToken">Stops between modules.</param>
     public static LoraAdapterInfo Inspect(
         string path, bool detailed = false, bool norms = false, string? adapterName = null, CancellationToken cancellationToken = default) =>
-        throw new NotImplementedException();
+        throw new NotSupportedException("Arrives with the readers.");
 }

@@ -22,5 +22,5 @@ public static class AdapterReader
     /// <exception cref="ConversionRefusedException">The path holds no single adapter that can be read.</exception>
     /// <exception cref="AdapterFormatException">A file is damaged.</exception>
     public static LoraAdapter Open(string path, AdapterOpenOptions? options = null) =>
-        throw new NotImplementedException();
+        throw new NotSupportedException("Arrives with the readers.");
 }

@@ -7,7 +7,7 @@ public static class AdapterConverter
 {
     /// <summary>Makes the plan from headers alone. Dispose it to close the source.</summary>
     public static ConversionPlan Plan(string path, ConversionOptions options, CancellationToken cancellationToken = default) =>
-        throw new NotImplementedException();
+        throw new NotSupportedException("Arrives with the readers.");
 
     /// <summary>Plans, writes the output folder atomically, and verifies it where asked.</summary>
     /// <param name="path">The source adapter.</param>
@@ -22,5 +22,5 @@ public static class AdapterConverter
         string destination,
         ConversionOptions options,
         IProgress<ByteProgress>? progress = null,
-        CancellationToken cancellationToken = default) => throw new NotImplementedException();
+        CancellationToken cancellationToken = default) => throw new NotSupportedException("Arrives with the readers.");
 }

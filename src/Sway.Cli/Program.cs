@@ -1,2 +1,3 @@
-Console.Error.WriteLine("usage: sway COMMAND");
-return 2;
+using Sway.Cli;
+
+return CommandLine.Run(args);

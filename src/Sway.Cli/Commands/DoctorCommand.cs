@@ -1,0 +1,38 @@
+using System.CommandLine;
+using Sway.Cli.Diagnostics;
+using Sway.Cli.Output;
+
+namespace Sway.Cli.Commands;
+
+/// <summary><c>sway doctor</c>: what this machine offers Sway, and whether a conversion works on it.</summary>
+internal static class DoctorCommand
+{
+    internal static Command Create()
+    {
+        var selfTest = new Option<bool>("--self-test") { Description = "Also convert a tiny adapter and verify the result." };
+        var command = new Command("doctor", "Say what this machine offers, where models are looked for, and what is wrong.") { selfTest };
+        return command.Runs(context => Run(context, context.Value(selfTest)));
+    }
+
+    private static int Run(CommandContext context, bool selfTest)
+    {
+        List<DoctorFinding> findings = [.. Doctor.Examine()];
+        if (selfTest)
+        {
+            findings.Add(Doctor.SelfTest(context.Token));
+        }
+
+        if (context.Output.IsJson)
+        {
+            findings.ForEach(finding => context.Output.Json(finding, CliJson.Default.DoctorFinding));
+        }
+        else
+        {
+            TextTable table = new TextTable().Column("What", noWrap: true).Column("State", noWrap: true).Column("Detail");
+            findings.ForEach(finding => table.Row(finding.Name, finding.Ok ? "ok" : "WRONG", finding.Detail));
+            table.WriteTo(context.Output);
+        }
+
+        return findings.TrueForAll(finding => finding.Ok) ? ExitCode.Done : ExitCode.Failed;
+    }
+}

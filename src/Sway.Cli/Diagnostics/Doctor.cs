@@ -1,0 +1,106 @@
+using System.Globalization;
+using System.Numerics;
+using System.Reflection;
+using System.Runtime.InteropServices;
+using System.Runtime.Intrinsics;
+using System.Runtime.Intrinsics.Arm;
+using System.Runtime.Intrinsics.X86;
+using Sway.Conversion;
+
+namespace Sway.Cli.Diagnostics;
+
+/// <summary>One thing that was looked at.</summary>
+/// <param name="Name">What it is.</param>
+/// <param name="Ok">False when something will not work.</param>
+/// <param name="Detail">What was found, and what to do about it.</param>
+internal sealed record DoctorFinding(string Name, bool Ok, string Detail);
+
+/// <summary>Looks at everything outside Sway that its results and speed depend on.</summary>
+internal static class Doctor
+{
+    /// <summary>Looks without changing anything but a temporary file.</summary>
+    internal static IEnumerable<DoctorFinding> Examine()
+    {
+        yield return new("Sway", true, Version());
+        yield return new("Runtime", true, $"{RuntimeInformation.FrameworkDescription}, {RuntimeInformation.RuntimeIdentifier}");
+        yield return new("System", true, RuntimeInformation.OSDescription);
+        yield return new("Processor", Vector.IsHardwareAccelerated, Processor());
+        yield return new("Memory", true, Output.Format.Bytes(GC.GetGCMemoryInfo().TotalAvailableMemoryBytes) + " available to this process");
+        yield return Temporary();
+        yield return HuggingFaceCache();
+    }
+
+    /// <summary>Converts a made-up adapter, verifies the result and removes both.</summary>
+    internal static DoctorFinding SelfTest(CancellationToken cancellationToken)
+    {
+        using var folder = new TemporaryFolder();
+        try
+        {
+            string source = TinyAdapter.Write(folder.Path);
+            AdapterConversionResult result = AdapterConverter.Convert(
+                source,
+                Path.Combine(folder.Path, "converted"),
+                new ConversionOptions { NoBaseLookup = true, Verify = true },
+                cancellationToken: cancellationToken);
+            bool exact = result.VerifiedDifference == 0;
+            return new("Self-test", exact, "converted a tiny adapter: " + Output.ConversionReport.Verdict(result.VerifiedDifference ?? double.NaN));
+        }
+        catch (Exception exception) when (exception is not OperationCanceledException)
+        {
+            return new("Self-test", false, exception.Message);
+        }
+    }
+
+    private static string Version() =>
+        typeof(AdapterConverter).Assembly.GetCustomAttribute<AssemblyInformationalVersionAttribute>()?.InformationalVersion ?? "unknown";
+
+    private static string Processor()
+    {
+        string[] sets =
+        [
+            .. Present(Vector512.IsHardwareAccelerated, "Vector512"),
+            .. Present(Avx512F.IsSupported, "AVX-512"),
+            .. Present(Avx2.IsSupported, "AVX2"),
+            .. Present(Fma.IsSupported, "FMA"),
+            .. Present(AdvSimd.IsSupported, "NEON"),
+            .. Present(Dp.IsSupported, "dot product"),
+        ];
+        string vectors = sets.Length == 0 ? "no vector instructions: slow" : string.Join(", ", sets);
+        return string.Create(
+            CultureInfo.InvariantCulture,
+            $"{RuntimeInformation.ProcessArchitecture}, {Environment.ProcessorCount} logical processors, {vectors}");
+    }
+
+    private static string[] Present(bool supported, string name) => supported ? [name] : [];
+
+    private static DoctorFinding Temporary()
+    {
+        try
+        {
+            using var folder = new TemporaryFolder();
+            File.WriteAllText(Path.Combine(folder.Path, "probe"), "probe");
+            return new("Temporary files", true, Path.GetTempPath());
+        }
+        catch (Exception exception) when (exception is IOException or UnauthorizedAccessException)
+        {
+            return new("Temporary files", false, $"{Path.GetTempPath()} cannot be written: {exception.Message}");
+        }
+    }
+
+    private static DoctorFinding HuggingFaceCache()
+    {
+        string? hub = Environment.GetEnvironmentVariable("HF_HUB_CACHE");
+        string? home = Environment.GetEnvironmentVariable("HF_HOME");
+        string user = Environment.GetFolderPath(Environment.SpecialFolder.UserProfile);
+        string folder = !string.IsNullOrEmpty(hub) ? hub
+            : !string.IsNullOrEmpty(home) ? Path.Combine(home, "hub")
+            : Path.Combine(user, ".cache", "huggingface", "hub");
+        if (!Directory.Exists(folder))
+        {
+            return new("Base models", true, $"no Hugging Face cache at {folder}; name base models with --base");
+        }
+
+        int models = Directory.EnumerateDirectories(folder, "models--*").Count();
+        return new("Base models", true, string.Create(CultureInfo.InvariantCulture, $"{models} in {folder}"));
+    }
+}

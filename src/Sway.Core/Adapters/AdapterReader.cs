@@ -22,5 +22,12 @@ public static class AdapterReader
     /// <exception cref="ConversionRefusedException">The path holds no single adapter that can be read.</exception>
     /// <exception cref="AdapterFormatException">A file is damaged.</exception>
     public static LoraAdapter Open(string path, AdapterOpenOptions? options = null) =>
-        throw new NotSupportedException("Arrives with the readers.");
+        OpenLocation(AdapterLocation.Find(path, options?.AdapterName), options ?? new AdapterOpenOptions());
+
+    private static LoraAdapter OpenLocation(AdapterLocation location, AdapterOpenOptions options) => location.Format switch
+    {
+        AdapterFormat.Peft => Peft.PeftAdapterReader.Open(location, options),
+        _ => throw new ConversionRefusedException(
+            location.Folder, [new Refusal(RefusalCategory.AlreadyMlx, "The adapter is in the format of mlx-lm already.")]),
+    };
 }

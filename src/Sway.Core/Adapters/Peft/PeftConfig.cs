@@ -1,0 +1,221 @@
+using System.Text.Json;
+using System.Text.RegularExpressions;
+
+namespace Sway.Adapters.Peft;
+
+/// <summary>PEFT's adapter_config.json with PEFT's defaults. Values of a wrong type are errors, never guesses.</summary>
+internal sealed class PeftConfig
+{
+    private const long MaximumLength = 64 << 20;
+    private const int MaximumRank = 1 << 20;
+
+    private readonly string _path;
+    private readonly List<(PythonPattern Pattern, double Value)> _rankPattern;
+    private readonly List<(PythonPattern Pattern, double Value)> _alphaPattern;
+
+    private PeftConfig(string path, JsonElement root)
+    {
+        _path = path;
+        Root = root;
+        PeftType = Text("peft_type")?.ToUpperInvariant();
+        bool loha = PeftType == "LOHA";
+        Rank = Rankable("r", Number("r") ?? 8);
+        Alpha = (loha ? Number("alpha") : Number("lora_alpha")) ?? 8;
+        UseRsLora = Flag("use_rslora");
+        UseDora = Flag("use_dora");
+        Dropout = Number("lora_dropout") ?? 0;
+        InitialRank = Rankable("init_r", Number("init_r") ?? 12);
+        _rankPattern = PeftType == "ADALORA" ? [] : Patterns("rank_pattern");
+        _alphaPattern = Patterns("alpha_pattern");
+        if (Dropout is < 0 or > 1)
+        {
+            throw Bad($"lora_dropout is {Dropout}");
+        }
+    }
+
+    public JsonElement Root { get; }
+
+    public string? PeftType { get; }
+
+    public int Rank { get; }
+
+    public double Alpha { get; }
+
+    public int InitialRank { get; }
+
+    public bool UseRsLora { get; }
+
+    public bool UseDora { get; }
+
+    public double Dropout { get; }
+
+    public string? BaseModelName => Text("base_model_name_or_path");
+
+    public string? PeftVersion => Text("peft_version");
+
+    public string? TaskType => Text("task_type");
+
+    public static PeftConfig Read(string path)
+    {
+        byte[] bytes;
+        try
+        {
+            if (new FileInfo(path).Length > MaximumLength)
+            {
+                throw BadFile(path, "it is larger than any configuration");
+            }
+
+            bytes = File.ReadAllBytes(path);
+        }
+        catch (UnauthorizedAccessException e)
+        {
+            throw BadFile(path, e.Message, e);
+        }
+
+        ReadOnlyMemory<byte> json = bytes.AsSpan().StartsWith("\uFEFF"u8) ? bytes.AsMemory(3) : bytes;
+        try
+        {
+            using JsonDocument document = JsonDocument.Parse(json, new JsonDocumentOptions { MaxDepth = 32 });
+            return document.RootElement.ValueKind == JsonValueKind.Object
+                ? new PeftConfig(path, document.RootElement.Clone())
+                : throw BadFile(path, "it is not a JSON object");
+        }
+        catch (Exception e) when (e is JsonException or InvalidOperationException)
+        {
+            throw BadFile(path, e.Message, e);
+        }
+    }
+
+    /// <summary>The rank of a module by the configuration: the first pattern that matches, in the file's order.</summary>
+    public int RankOf(string module) => (int)FirstMatch(_rankPattern, module, Rank);
+
+    /// <summary>The factor on B @ A of a module of a given rank.</summary>
+    public double ScalingOf(string module, int rank)
+    {
+        if (PeftType == "ADALORA")
+        {
+            // peft/tuners/adalora/layer.py: the divisor is the initial rank, also after pruning.
+            return (Alpha > 0 ? Alpha : rank) / (InitialRank + 1e-5);
+        }
+
+        double alpha = FirstMatch(_alphaPattern, module, Alpha);
+        return UseRsLora ? alpha / Math.Sqrt(rank) : alpha / rank;
+    }
+
+    public string? Text(string name) => Find(name) is not { } value ? null
+        : value.ValueKind == JsonValueKind.String ? value.GetString()
+        : throw Bad($"{name} is not a string");
+
+    public bool Flag(string name) => Find(name) is { } value && (value.ValueKind switch
+    {
+        JsonValueKind.True => true,
+        JsonValueKind.False => false,
+        _ => throw Bad($"{name} is {value.GetRawText()}, not true or false"),
+    });
+
+    /// <summary>True when a field is present and not null, false, empty or the text "none".</summary>
+    public bool IsSet(string name) => Find(name) is { } value && (value.ValueKind switch
+    {
+        JsonValueKind.False => false,
+        JsonValueKind.Array => value.GetArrayLength() > 0,
+        JsonValueKind.Object => value.EnumerateObject().Any(),
+        JsonValueKind.String => value.GetString() is { Length: > 0 } text && text != "none",
+        _ => true,
+    });
+
+    /// <summary>A list of strings; null when absent or not a list.</summary>
+    public IReadOnlyList<string>? Strings(string name) => Find(name) is not { ValueKind: JsonValueKind.Array } list
+        ? null
+        : [.. list.EnumerateArray().Select(item => item.ValueKind == JsonValueKind.String ? item.GetString()! : throw Bad($"{name} holds something that is not a string"))];
+
+    public JsonElement? Find(string name) =>
+        Root.TryGetProperty(name, out JsonElement value) && value.ValueKind != JsonValueKind.Null ? value : null;
+
+    public ConversionRefusedException Bad(string what) => BadFile(_path, what);
+
+    private static ConversionRefusedException BadFile(string path, string what, Exception? inner = null)
+    {
+        _ = inner;
+        return new ConversionRefusedException(
+            path, [new Refusal(RefusalCategory.BadConfig, $"The configuration cannot be used: {what.TrimEnd('.')}.") { Remedy = "Compare it with the file that PEFT wrote." }]);
+    }
+
+    private double? Number(string name)
+    {
+        if (!Root.TryGetProperty(name, out JsonElement value))
+        {
+            return null;
+        }
+
+        if (value.ValueKind == JsonValueKind.Null && name is not ("r" or "lora_alpha"))
+        {
+            return null;
+        }
+
+        return value.ValueKind == JsonValueKind.Number && value.GetDouble() is var number && double.IsFinite(number)
+            ? number
+            : throw Bad($"{name} is {Shorten(value.GetRawText())}, not a finite number");
+    }
+
+    private int Rankable(string name, double value) => value >= 1 && value <= MaximumRank && value == Math.Floor(value)
+        ? (int)value
+        : throw Bad($"{name} is {value.ToString(System.Globalization.CultureInfo.InvariantCulture)}, not a rank");
+
+    private List<(PythonPattern Pattern, double Value)> Patterns(string name)
+    {
+        var patterns = new List<(PythonPattern, double)>();
+        if (Find(name) is not { } map)
+        {
+            return patterns;
+        }
+
+        if (map.ValueKind != JsonValueKind.Object)
+        {
+            throw Bad($"{name} is not an object");
+        }
+
+        foreach (JsonProperty entry in map.EnumerateObject())
+        {
+            double value = entry.Value.ValueKind == JsonValueKind.Number && double.IsFinite(entry.Value.GetDouble())
+                ? entry.Value.GetDouble()
+                : throw Bad($"{name} of {entry.Name} is {Shorten(entry.Value.GetRawText())}, not a finite number");
+            if (name == "rank_pattern")
+            {
+                Rankable($"{name} of {entry.Name}", value);
+            }
+
+            try
+            {
+                patterns.Add((new PythonPattern(entry.Name), value));
+            }
+            catch (ArgumentException e)
+            {
+                throw Bad($"{name} has a key that is not a regular expression ({e.Message})");
+            }
+        }
+
+        return patterns;
+    }
+
+    private double FirstMatch(List<(PythonPattern Pattern, double Value)> patterns, string module, double otherwise)
+    {
+        foreach ((PythonPattern pattern, double value) in patterns)
+        {
+            try
+            {
+                if (pattern.Matches(module))
+                {
+                    return value;
+                }
+            }
+            catch (RegexMatchTimeoutException)
+            {
+                throw Bad($"the pattern {Shorten(pattern.Key)} backtracks without end");
+            }
+        }
+
+        return otherwise;
+    }
+
+    private static string Shorten(string text) => text.Length <= 60 ? text : text[..60] + "...";
+}

@@ -1,0 +1,48 @@
+using System.Text.RegularExpressions;
+
+namespace Sway.Adapters.Peft;
+
+/// <summary>
+/// A key of PEFT's rank_pattern or alpha_pattern: <c>re.match(rf"(.*\.)?({key})$", path)</c> with Python's rules.
+/// Syntax that .NET reads differently is refused rather than guessed at.
+/// </summary>
+internal sealed class PythonPattern
+{
+    // A pattern that needs longer for one path backtracks without end; it is refused.
+    private static readonly TimeSpan s_limit = TimeSpan.FromMilliseconds(300);
+
+    private readonly Regex _regex;
+
+    public PythonPattern(string key)
+    {
+        Key = key;
+        if (key.Contains("-[", StringComparison.Ordinal) || HasForeignGroup(key) || key.Contains(@"\p", StringComparison.Ordinal)
+            || key.Contains(@"\G", StringComparison.Ordinal) || key.Contains(@"\z", StringComparison.Ordinal))
+        {
+            throw new ArgumentException($"the pattern {key} uses syntax that is not Python's", nameof(key));
+        }
+
+        string translated = key.Replace("(?P<", "(?<", StringComparison.Ordinal).Replace(@"\Z", @"\z", StringComparison.Ordinal);
+        _regex = new Regex($@"\A(?:.*\.)?(?:{translated})$", RegexOptions.CultureInvariant, s_limit);
+    }
+
+    public string Key { get; }
+
+    /// <exception cref="RegexMatchTimeoutException">The pattern backtracks without end.</exception>
+    public bool Matches(string path) => _regex.IsMatch(path);
+
+    private static bool HasForeignGroup(string key)
+    {
+        for (int at = key.IndexOf("(?", StringComparison.Ordinal); at >= 0; at = key.IndexOf("(?", at + 2, StringComparison.Ordinal))
+        {
+            string rest = key[(at + 2)..];
+            if (!(rest.StartsWith(':') || rest.StartsWith('=') || rest.StartsWith('!') || rest.StartsWith("<=", StringComparison.Ordinal)
+                || rest.StartsWith("<!", StringComparison.Ordinal) || rest.StartsWith("P<", StringComparison.Ordinal)))
+            {
+                return true;
+            }
+        }
+
+        return false;
+    }
+}

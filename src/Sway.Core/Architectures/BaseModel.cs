@@ -1,0 +1,199 @@
+using System.Collections.Immutable;
+using System.Text.Json;
+using Sway.Tensors;
+
+namespace Sway.Architectures;
+
+/// <summary>
+/// A base model as conversions see it: its configuration, the map of its modules, and single tensors where a case needs
+/// them. Opening reads config.json only.
+/// </summary>
+public sealed class BaseModel : IDisposable
+{
+    private const long MaximumConfigLength = 16 << 20;
+
+    private readonly Lazy<TensorFile?> _weights;
+    private readonly JsonElement _root;
+    private readonly JsonElement _text;
+
+    private BaseModel(string folder, JsonElement root)
+    {
+        Folder = folder;
+        _root = root;
+        _text = TextConfig(root);
+        _weights = new Lazy<TensorFile?>(() => BaseWeightFiles.TryFind(folder) is { } path ? BaseWeightFiles.Open(path) : null);
+        ModelType = GetString(_root, "model_type") ?? GetString(_text, "model_type") ?? "";
+        Map = ModuleMaps.Find(ModelType);
+        if (ModelType == "granitemoehybrid" && (FindInt("num_local_experts") ?? 0) == 0)
+        {
+            Map = ModuleMaps.Find("granitemoehybrid@dense");
+        }
+    }
+
+    /// <summary>The folder.</summary>
+    public string Folder { get; }
+
+    /// <summary><c>model_type</c>, of the whole model.</summary>
+    public string ModelType { get; }
+
+    /// <summary>The map of the modules, or null for an architecture that Sway does not know.</summary>
+    public ModuleMap? Map { get; }
+
+    /// <summary>The whole configuration.</summary>
+    public JsonElement Config => _root;
+
+    /// <summary>The language model's part of the configuration (the whole of it for a text model).</summary>
+    public JsonElement LanguageConfig => _text;
+
+    /// <summary>The number of layers, or null when the configuration does not say.</summary>
+    public int? LayerCount => FindInt("num_hidden_layers") ?? FindInt("n_layer") ?? FindInt("n_layers") ?? FindInt("num_layers")
+        ?? (_text.TryGetProperty("layers_block_type", out JsonElement kinds) && kinds.ValueKind == JsonValueKind.Array ? kinds.GetArrayLength() : null);
+
+    /// <summary>The width of the model.</summary>
+    public int? HiddenSize => FindInt("hidden_size") ?? FindInt("n_embd") ?? FindInt("d_model");
+
+    /// <summary>The number of tokens in the vocabulary.</summary>
+    public int? VocabularySize => FindInt("vocab_size");
+
+    /// <summary>The number of routed experts, or null.</summary>
+    public int? ExpertCount => FindInt("num_experts") ?? FindInt("num_local_experts") ?? FindInt("n_routed_experts")
+        ?? FindInt("moe_num_experts") ?? FindInt("num_moe_experts");
+
+    /// <summary>Whether head and embedding are one tensor.</summary>
+    public bool IsTied => (FindBool(_root, "tie_word_embeddings") ?? FindBool(_text, "tie_word_embeddings")) ?? Map?.TiedByDefault ?? false;
+
+    /// <summary>The weights' headers, or null where the folder has none (or only some other format).</summary>
+    /// <exception cref="AdapterFormatException">The weights are damaged.</exception>
+    public TensorFile? Weights => _weights.Value;
+
+    /// <summary>Opens a folder with a config.json.</summary>
+    /// <exception cref="AdapterFormatException">There is no config.json, or it is not a model's configuration.</exception>
+    public static BaseModel Open(string folder)
+    {
+        string path = System.IO.Path.Combine(folder, "config.json");
+        if (!File.Exists(path))
+        {
+            throw new AdapterFormatException($"{folder} is not a base model: it has no config.json.")
+            {
+                Path = folder,
+                Remedy = "Name the folder that holds the base model's config.json.",
+            };
+        }
+
+        try
+        {
+            if (new FileInfo(path).Length > MaximumConfigLength)
+            {
+                throw new JsonException("larger than any configuration");
+            }
+
+            using JsonDocument document = JsonDocument.Parse(File.ReadAllBytes(path).AsMemory().TrimStart("\uFEFF"u8));
+            if (document.RootElement.ValueKind != JsonValueKind.Object)
+            {
+                throw new JsonException("not an object");
+            }
+
+            return new BaseModel(System.IO.Path.GetFullPath(folder), document.RootElement.Clone());
+        }
+        catch (JsonException e)
+        {
+            throw new AdapterFormatException($"{path} is not a model's configuration: {e.Message}.", e) { Path = path };
+        }
+    }
+
+    /// <summary>A whole number of the language model's configuration.</summary>
+    public int? FindInt(string name) => FindInt(_text, name) ?? FindInt(_root, name);
+
+    /// <summary>A number of the language model's configuration.</summary>
+    public double? FindDouble(string name) =>
+        _text.TryGetProperty(name, out JsonElement value) && value.ValueKind == JsonValueKind.Number ? value.GetDouble() : null;
+
+    /// <summary>A list of numbers of the language model's configuration.</summary>
+    public ImmutableArray<double>? FindDoubles(string name) =>
+        _text.TryGetProperty(name, out JsonElement value) && value.ValueKind == JsonValueKind.Array
+            ? [.. value.EnumerateArray().Where(item => item.ValueKind == JsonValueKind.Number).Select(item => item.GetDouble())]
+            : null;
+
+    /// <summary>Finds the weight of a module in the base's files under the names that checkpoints use for it.</summary>
+    /// <param name="huggingFacePath">The module's path, or a bare parameter's with its name.</param>
+    public TensorInfo? FindWeight(string huggingFacePath)
+    {
+        if (Weights is not { } weights)
+        {
+            return null;
+        }
+
+        foreach (string path in CheckpointSpellings(huggingFacePath))
+        {
+            if (weights.Find(path + ".weight") is { } weight)
+            {
+                return weight;
+            }
+
+            if (weights.Find(path) is { } parameter)
+            {
+                return parameter;
+            }
+        }
+
+        return null;
+    }
+
+    /// <inheritdoc/>
+    public void Dispose()
+    {
+        if (_weights.IsValueCreated)
+        {
+            _weights.Value?.Dispose();
+        }
+    }
+
+    private static IEnumerable<string> CheckpointSpellings(string path)
+    {
+        yield return path;
+        foreach (string prefix in (string[])["model.", "transformer.", "gpt_neox.", "backbone."])
+        {
+            yield return path.StartsWith(prefix, StringComparison.Ordinal) ? path[prefix.Length..] : prefix + path;
+        }
+
+        const string Nested = "model.language_model.";
+        if (path.StartsWith(Nested, StringComparison.Ordinal))
+        {
+            yield return "language_model.model." + path[Nested.Length..];
+            yield return "model." + path[Nested.Length..];
+        }
+
+        switch (path)
+        {
+            case "lm_head":
+                yield return "language_model.lm_head";
+                yield return "embed_out";
+                break;
+            case "embed_out":
+                yield return "lm_head";
+                break;
+        }
+    }
+
+    private static JsonElement TextConfig(JsonElement root)
+    {
+        foreach (string name in (string[])["text_config", "llm_config", "language_config"])
+        {
+            if (root.TryGetProperty(name, out JsonElement text) && text.ValueKind == JsonValueKind.Object)
+            {
+                return text;
+            }
+        }
+
+        return root;
+    }
+
+    private static int? FindInt(JsonElement element, string name) =>
+        element.TryGetProperty(name, out JsonElement value) && value.ValueKind == JsonValueKind.Number && value.TryGetInt32(out int number) ? number : null;
+
+    private static bool? FindBool(JsonElement element, string name) =>
+        element.TryGetProperty(name, out JsonElement value) && value.ValueKind is JsonValueKind.True or JsonValueKind.False ? value.GetBoolean() : null;
+
+    private static string? GetString(JsonElement element, string name) =>
+        element.TryGetProperty(name, out JsonElement value) && value.ValueKind == JsonValueKind.String ? value.GetString() : null;
+}

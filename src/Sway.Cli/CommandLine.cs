@@ -15,6 +15,7 @@ internal static class CommandLine
         InspectCommand.Create(),
         ConvertCommand.Create(),
         ExplainCommand.Create(),
+        RepairCommand.Create(),
         DoctorCommand.Create(),
     };
 

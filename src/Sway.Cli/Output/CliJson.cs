@@ -13,6 +13,7 @@ namespace Sway.Cli.Output;
 [JsonSerializable(typeof(ErrorLine))]
 [JsonSerializable(typeof(LoraAdapterInfo))]
 [JsonSerializable(typeof(AdapterConversionResult))]
+[JsonSerializable(typeof(Adapters.Mlx.Repair.AdapterRepairResult))]
 [JsonSerializable(typeof(TensorFate))]
 [JsonSerializable(typeof(Diagnostics.DoctorFinding))]
 internal sealed partial class CliJson : JsonSerializerContext

@@ -27,7 +27,8 @@ public static class AdapterReader
     private static LoraAdapter OpenLocation(AdapterLocation location, AdapterOpenOptions options) => location.Format switch
     {
         AdapterFormat.Peft => Peft.PeftAdapterReader.Open(location, options),
+        AdapterFormat.Mlx => Mlx.MlxAdapterReader.Open(location.WeightsPath, options),
         _ => throw new ConversionRefusedException(
-            location.Folder, [new Refusal(RefusalCategory.AlreadyMlx, "The adapter is in the format of mlx-lm already.")]),
+            location.Folder, [new Refusal(RefusalCategory.Megatron, "Adapters of Megatron are not read from here.")]),
     };
 }

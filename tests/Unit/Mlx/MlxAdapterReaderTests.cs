@@ -64,7 +64,7 @@ public sealed class MlxAdapterReaderTests
         SafetensorsWriter.Write(folder.File("adapters.safetensors"), [
             new PlannedTensor("model.layers.0.self_attn.q_proj.lora_a", MemoryTensor.Range(6, 3)),
             new PlannedTensor("model.layers.0.self_attn.q_proj.lora_b", MemoryTensor.Range(2, 5)),
-        ]);
+        ], cancellationToken: TestContext.Current.CancellationToken);
         File.WriteAllText(folder.File("adapter_config.json"), """{"num_layers": 1, "lora_parameters": {"rank": 3, "scale": 2.0, "dropout": 0.0}}""");
         using LoraAdapter adapter = MlxAdapterReader.Open(folder.Path);
         Assert.Equal(RefusalCategory.RankMismatch, Assert.Single(adapter.Obstacles).Category);

@@ -25,18 +25,18 @@ public sealed class MlxAdapterRepairTests
         double scale = expected.GetProperty("true_scale_used_in_training").GetDouble();
         if (!expected.GetProperty("scale_can_be_known").GetBoolean())
         {
-            ConversionRefusedException refused = Assert.Throws<ConversionRefusedException>(() => MlxAdapterRepair.Repair(path, options));
+            ConversionRefusedException refused = Assert.Throws<ConversionRefusedException>(() => Repair(path, options));
             Assert.Equal(nameof(RefusalCategory.MissingScale), refused.Category);
             options = options with { Scale = scale };
         }
 
-        AdapterRepairResult result = MlxAdapterRepair.Repair(path, options);
+        AdapterRepairResult result = Repair(path, options);
         Assert.Equal(want.GetProperty("rank").GetInt32(), result.Rank);
         Assert.Equal(scale, result.Scale);
         Assert.Equal(want.GetProperty("fine_tune_type").GetString(), result.Method);
 
         // What was written is what was said, and a second repair finds nothing to do.
-        AdapterRepairResult again = MlxAdapterRepair.Repair(path, options with { Scale = null });
+        AdapterRepairResult again = Repair(path, options with { Scale = null });
         Assert.False(again.Changed, string.Join(", ", again.Fields));
     }
 
@@ -47,7 +47,7 @@ public sealed class MlxAdapterRepairTests
     {
         using var folder = new TemporaryFolder();
         string path = MlxFixture.Copy("repair", name, folder);
-        AdapterRepairResult result = MlxAdapterRepair.Repair(
+        AdapterRepairResult result = Repair(
             path, new AdapterRepairOptions { BaseModel = MlxFixture.Model(MlxFixture.Expected("repair", name)), UpdateLayout = true });
         Assert.NotEmpty(result.TensorChanges);
         using LoraAdapter before = MlxAdapterReader.Open(MlxFixture.Folder("repair", name));
@@ -65,7 +65,7 @@ public sealed class MlxAdapterRepairTests
     {
         using var folder = new TemporaryFolder();
         string path = MlxFixture.Copy("repair", "unsloth-per-module", folder);
-        Assert.Throws<ConversionRefusedException>(() => MlxAdapterRepair.Repair(path));
+        Assert.Throws<ConversionRefusedException>(() => Repair(path, new AdapterRepairOptions()));
     }
 
     [Fact]
@@ -73,7 +73,7 @@ public sealed class MlxAdapterRepairTests
     {
         using var folder = new TemporaryFolder();
         string path = MlxFixture.Copy("repair", "legacy-npz-no-config", folder);
-        MlxAdapterRepair.Repair(path, new AdapterRepairOptions { Scale = 20, UpdateLayout = true });
+        Repair(path, new AdapterRepairOptions { Scale = 20, UpdateLayout = true });
         using SafetensorsFile written = SafetensorsFile.Open(folder.File("adapters.safetensors"));
         Assert.Equal(8, written.Tensors.Count);
     }
@@ -84,9 +84,12 @@ public sealed class MlxAdapterRepairTests
         using var folder = new TemporaryFolder();
         string path = MlxFixture.Copy("repair", "missing-rank", folder);
         byte[] before = File.ReadAllBytes(folder.File("adapter_config.json"));
-        AdapterRepairResult result = MlxAdapterRepair.Repair(path, new AdapterRepairOptions { WhatIf = true });
+        AdapterRepairResult result = Repair(path, new AdapterRepairOptions { WhatIf = true });
         Assert.True(result.Changed);
         Assert.Equal(before, File.ReadAllBytes(folder.File("adapter_config.json")));
         Assert.Equal(2, Directory.GetFiles(path).Length);
     }
+
+    private static AdapterRepairResult Repair(string path, AdapterRepairOptions options) =>
+        MlxAdapterRepair.Repair(path, options, TestContext.Current.CancellationToken);
 }

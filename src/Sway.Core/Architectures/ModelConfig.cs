@@ -1,0 +1,147 @@
+using System.Text.Json;
+
+namespace Sway.Architectures;
+
+/// <summary>A base model's <c>config.json</c>, read in the forms that transformers 4 and 5 write.</summary>
+/// <remarks>
+/// Absent and null fields are the same. A field of an unexpected kind is an error that names it, never a default.
+/// </remarks>
+public sealed class ModelConfig
+{
+    private readonly JsonElement _root;
+
+    private ModelConfig(string path, JsonElement root)
+    {
+        Path = path;
+        _root = root;
+        ModelType = root.ValueKind == JsonValueKind.Object && root.TryGetProperty("model_type", out var type)
+            && type.ValueKind == JsonValueKind.String
+            ? type.GetString()!
+            : throw new AdapterFormatException($"{path}: no model_type.");
+    }
+
+    /// <summary>Where the configuration was read.</summary>
+    public string Path { get; }
+
+    /// <summary>The field <c>model_type</c>.</summary>
+    public string ModelType { get; }
+
+    /// <summary>Whether the output head shares the embedding matrix; absent, the architecture decides.</summary>
+    public bool? TieWordEmbeddings => Has("tie_word_embeddings") ? Flag("tie_word_embeddings", false) : null;
+
+    /// <summary>Reads <c>config.json</c> of a model folder.</summary>
+    /// <exception cref="AdapterFormatException">The file is absent or not a JSON object with a model type.</exception>
+    public static ModelConfig Load(string folder)
+    {
+        var path = System.IO.Path.Combine(folder, "config.json");
+        if (!File.Exists(path))
+        {
+            throw new AdapterFormatException($"{path}: the model folder has no config.json.");
+        }
+
+        try
+        {
+            using var document = JsonDocument.Parse(File.ReadAllBytes(path));
+            return new ModelConfig(path, document.RootElement.Clone());
+        }
+        catch (JsonException e)
+        {
+            throw new AdapterFormatException($"{path}: {e.Message}", e);
+        }
+    }
+
+    /// <summary>Reads a configuration from its text; <paramref name="name"/> stands in messages.</summary>
+    public static ModelConfig Parse(string json, string name = "config.json")
+    {
+        using var document = JsonDocument.Parse(json);
+        return new ModelConfig(name, document.RootElement.Clone());
+    }
+
+    /// <summary>Whether a field is there and not null.</summary>
+    public bool Has(string name) => TryGet(name, out _);
+
+    /// <summary>A whole number that must be there.</summary>
+    public int Int(string name) => TryGet(name, out var value) ? ToInt(name, value) : throw Missing(name);
+
+    /// <summary>A whole number, or the architecture's default.</summary>
+    public int Int(string name, int fallback) => TryGet(name, out var value) ? ToInt(name, value) : fallback;
+
+    /// <summary>A whole number that may be absent or null.</summary>
+    public int? OptionalInt(string name) => TryGet(name, out var value) ? ToInt(name, value) : null;
+
+    /// <summary>A number, or the architecture's default.</summary>
+    public double Number(string name, double fallback) => TryGet(name, out var value) ? ToNumber(name, value) : fallback;
+
+    /// <summary>A number that may be absent or null.</summary>
+    public double? OptionalNumber(string name) => TryGet(name, out var value) ? ToNumber(name, value) : null;
+
+    /// <summary>A Boolean, or the architecture's default.</summary>
+    public bool Flag(string name, bool fallback) => !TryGet(name, out var value)
+        ? fallback
+        : value.ValueKind is JsonValueKind.True or JsonValueKind.False
+            ? value.GetBoolean()
+            : throw Unsupported(name);
+
+    /// <summary>A text, or the architecture's default.</summary>
+    public string Text(string name, string fallback) => !TryGet(name, out var value)
+        ? fallback
+        : value.ValueKind == JsonValueKind.String ? value.GetString()! : throw Unsupported(name);
+
+    /// <summary>A list of texts, or null.</summary>
+    public IReadOnlyList<string>? Texts(string name) => !TryGet(name, out var value)
+        ? null
+        : value.ValueKind == JsonValueKind.Array
+            ? [.. value.EnumerateArray().Select(item => item.GetString() ?? throw Unsupported(name))]
+            : throw Unsupported(name);
+
+    /// <summary>A list of whole numbers (or Booleans as 0 and 1), or null.</summary>
+    public IReadOnlyList<int>? Ints(string name) => !TryGet(name, out var value)
+        ? null
+        : value.ValueKind == JsonValueKind.Array
+            ? [.. value.EnumerateArray().Select(item => item.ValueKind switch
+                {
+                    JsonValueKind.True => 1,
+                    JsonValueKind.False => 0,
+                    _ => ToInt(name, item),
+                })]
+            : throw Unsupported(name);
+
+    /// <summary>An object, or null.</summary>
+    public JsonElement? Object(string name) => !TryGet(name, out var value)
+        ? null
+        : value.ValueKind == JsonValueKind.Object ? value : throw Unsupported(name);
+
+    /// <summary>Refuses a field whose value is not one that the engine computes.</summary>
+    /// <exception cref="UnsupportedModelException">Always created, for the caller to throw.</exception>
+    public UnsupportedModelException Unsupported(string name) =>
+        new($"{Path}: {ModelType} with \"{name}\": {(TryGet(name, out var value) ? value.GetRawText() : "null")} is not supported.");
+
+    /// <summary>Refuses any value of a field but the one given (or its absence).</summary>
+    public void Demand(string name, bool only)
+    {
+        if (Has(name) && Flag(name, only) != only)
+        {
+            throw Unsupported(name);
+        }
+    }
+
+    /// <summary>Refuses a field that is present and not null.</summary>
+    public void DemandAbsent(string name)
+    {
+        if (Has(name))
+        {
+            throw Unsupported(name);
+        }
+    }
+
+    private bool TryGet(string name, out JsonElement value) =>
+        _root.TryGetProperty(name, out value) && value.ValueKind != JsonValueKind.Null;
+
+    private UnsupportedModelException Missing(string name) => new($"{Path}: {ModelType} needs \"{name}\".");
+
+    private int ToInt(string name, JsonElement value) =>
+        value.ValueKind == JsonValueKind.Number && value.TryGetInt32(out var number) ? number : throw Unsupported(name);
+
+    private double ToNumber(string name, JsonElement value) =>
+        value.ValueKind == JsonValueKind.Number ? value.GetDouble() : throw Unsupported(name);
+}

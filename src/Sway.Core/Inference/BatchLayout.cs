@@ -1,0 +1,83 @@
+namespace Sway.Inference;
+
+/// <summary>One sequence in one view: which rows of the batch are its new tokens, and what it remembers.</summary>
+public sealed class Lane
+{
+    /// <summary>First row in the batch.</summary>
+    public required int FirstRow { get; init; }
+
+    /// <summary>Number of new tokens.</summary>
+    public required int Count { get; init; }
+
+    /// <summary>Absolute position of the first new token.</summary>
+    public required int Start { get; init; }
+
+    /// <summary>Length of the whole sequence, which decides between the variants of a rotary embedding.</summary>
+    public required int SequenceLength { get; init; }
+
+    /// <summary>Keys, values and states of earlier tokens, or null when nothing came before and nothing follows.</summary>
+    public LaneMemory? Memory { get; init; }
+}
+
+/// <summary>The lanes of a batch in row order.</summary>
+/// <param name="Lanes">The lanes.</param>
+/// <param name="Rows">Rows in all.</param>
+public sealed record BatchLayout(IReadOnlyList<Lane> Lanes, int Rows);
+
+/// <summary>What a sequence remembers in each layer: keys and values, or a recurrent state.</summary>
+public sealed class LaneMemory(int layers)
+{
+    private readonly LayerMemory?[] _layers = new LayerMemory?[layers];
+
+    /// <summary>Number of tokens remembered.</summary>
+    public int Length { get; set; }
+
+    /// <summary>The memory of a layer, made when first asked for.</summary>
+    public LayerMemory this[int layer] => _layers[layer] ??= new LayerMemory();
+
+    /// <summary>A copy that can go on by itself.</summary>
+    /// <param name="length">Tokens to keep; recurrent states can be kept only whole.</param>
+    public LaneMemory Fork(int length)
+    {
+        var copy = new LaneMemory(_layers.Length) { Length = length };
+        for (var i = 0; i < _layers.Length; i++)
+        {
+            copy._layers[i] = _layers[i]?.Fork(length);
+        }
+
+        return copy;
+    }
+}
+
+/// <summary>What one layer remembers of one sequence.</summary>
+public sealed class LayerMemory
+{
+    /// <summary>Keys, (length, key heads * head size).</summary>
+    public float[] Keys { get; set; } = [];
+
+    /// <summary>Values, (length, key heads * value size).</summary>
+    public float[] Values { get; set; } = [];
+
+    /// <summary>Elements of a key row.</summary>
+    public int KeyWidth { get; set; }
+
+    /// <summary>Elements of a value row.</summary>
+    public int ValueWidth { get; set; }
+
+    /// <summary>The last inputs of a convolution, (taps - 1, width).</summary>
+    public float[]? Convolution { get; set; }
+
+    /// <summary>The state of a recurrence.</summary>
+    public float[]? State { get; set; }
+
+    /// <summary>A copy of the first tokens.</summary>
+    public LayerMemory Fork(int length) => new()
+    {
+        Keys = Keys.AsSpan(0, Math.Min(Keys.Length, length * KeyWidth)).ToArray(),
+        Values = Values.AsSpan(0, Math.Min(Values.Length, length * ValueWidth)).ToArray(),
+        KeyWidth = KeyWidth,
+        ValueWidth = ValueWidth,
+        Convolution = (float[]?)Convolution?.Clone(),
+        State = (float[]?)State?.Clone(),
+    };
+}

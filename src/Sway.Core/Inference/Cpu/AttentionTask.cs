@@ -1,0 +1,207 @@
+using System.Numerics.Tensors;
+
+namespace Sway.Inference.Cpu;
+
+/// <summary>
+/// Softmax attention of one unit. Scores, weights and sums of a query run over its own keys in ascending absolute position, in blocks
+/// anchored at multiples of <see cref="MatrixProduct.DepthBlock"/>, so their bits do not depend on what else is in the batch or in a cache.
+/// </summary>
+internal readonly unsafe struct AttentionTask(
+    AttentionUnit unit, HeadView query, HeadView key, HeadView value, AttentionRule rule, float[]? sinks, int layer, CpuTensor result)
+{
+    // Query rows (positions times grouped heads) that share one pass over the keys.
+    private const int RowsAtOnce = 48;
+
+    /// <summary>Computes the unit's part of the result.</summary>
+    public void Run()
+    {
+        var kernel = GemmKernel.Best;
+        var lane = unit.Lane;
+        var group = rule.Heads / rule.KeyHeads;
+        var firstPosition = lane.Start + unit.First;
+        var end = firstPosition + unit.Count;
+        var low = LowestKey(firstPosition) / MatrixProduct.DepthBlock * MatrixProduct.DepthBlock;
+        var keys = end - low;
+        var panels = (keys + kernel.Columns - 1) / kernel.Columns;
+        var valuePanels = (rule.ValueSize + kernel.Columns - 1) / kernel.Columns;
+        var positions = Math.Max(1, RowsAtOnce / group);
+        var rows = positions * group;
+        var paddedRows = rows + kernel.TileRows;
+        long keyPanels = (long)panels * kernel.Columns * rule.HeadSize;
+        long valueSize = (long)valuePanels * kernel.Columns * keys;
+        long scoreSize = (long)paddedRows * panels * kernel.Columns;
+        var plain = (long)keys * Math.Max(rule.HeadSize, kernel.Columns);
+        var depth = Math.Max(rule.HeadSize, MatrixProduct.DepthBlock);
+        var packedSize = (long)paddedRows * depth;
+        var outSize = (long)paddedRows * valuePanels * kernel.Columns;
+        var scratch = AlignedScratch.Work(keyPanels + valueSize + scoreSize + plain + packedSize + outSize + ((long)rows * rule.HeadSize) + 64);
+        var k = scratch;
+        var v = k + keyPanels;
+        var scores = v + valueSize;
+        var packed = scores + scoreSize;
+        var outputs = packed + packedSize;
+        var queries = outputs + outSize;
+        var copy = queries + (rows * rule.HeadSize);
+        PackKeys(kernel, k, copy, low, keys);
+        PackValues(kernel, v, valuePanels, low, keys);
+        for (var first = 0; first < unit.Count; first += positions)
+        {
+            var count = Math.Min(positions, unit.Count - first);
+            Block(kernel, unit.First + first, count, group, low, k, v, valuePanels, scores, (nint)panels * kernel.Columns, packed, outputs, queries, keys);
+        }
+    }
+
+    private int LowestKey(int position)
+    {
+        var lowest = 0;
+        if (rule.Window > 0)
+        {
+            lowest = Math.Max(lowest, position - rule.Window + 1);
+        }
+
+        return rule.Chunk > 0 ? Math.Max(lowest, position / rule.Chunk * rule.Chunk) : lowest;
+    }
+
+    private void Block(
+        GemmKernel kernel, int first, int count, int group, int low, float* k, float* v, int valuePanels, float* scores, nint stride,
+        float* packed, float* outputs, float* queries, int keys)
+    {
+        var lane = unit.Lane;
+        var rows = count * group;
+        var source = (CpuTensor)query.Tensor;
+        for (var r = 0; r < rows; r++)
+        {
+            var head = (unit.KeyHead * group) + (r % group);
+            var from = source.Row(lane.FirstRow + first + (r / group)) + query.Offset + (head * query.Stride);
+            new Span<float>(from, rule.HeadSize).CopyTo(new Span<float>(queries + (r * rule.HeadSize), rule.HeadSize));
+        }
+
+        var position = lane.Start + first;
+        var blockLow = LowestKey(position) / MatrixProduct.DepthBlock * MatrixProduct.DepthBlock;
+        var end = position + count;
+        var firstPanel = (blockLow - low) / kernel.Columns;
+        var lastPanel = (end - low + kernel.Columns - 1) / kernel.Columns;
+        for (var tile = 0; tile < rows; tile += kernel.TileRows)
+        {
+            var tileRows = Math.Min(kernel.TileRows, rows - tile);
+            var height = kernel.PackedRows(tileRows);
+            for (var d = 0; d < rule.HeadSize; d += MatrixProduct.DepthBlock)
+            {
+                var depth = Math.Min(MatrixProduct.DepthBlock, rule.HeadSize - d);
+                PackedRows.Interleave(queries + (tile * rule.HeadSize) + d, rule.HeadSize, tileRows, height, depth, packed);
+                for (var panel = firstPanel; panel < lastPanel; panel++)
+                {
+                    var b = k + ((nint)panel * kernel.Columns * rule.HeadSize) + (d * kernel.Columns);
+                    kernel.Multiply(height, packed, b, depth, scores + (tile * stride) + (panel * kernel.Columns), stride, d > 0);
+                }
+            }
+        }
+
+        for (var r = 0; r < rows; r++)
+        {
+            Softmax(scores + (r * stride) - low, position + (r / group), blockLow, low + (lastPanel * kernel.Columns), (unit.KeyHead * group) + (r % group));
+        }
+
+        for (var tile = 0; tile < rows; tile += kernel.TileRows)
+        {
+            var tileRows = Math.Min(kernel.TileRows, rows - tile);
+            var height = kernel.PackedRows(tileRows);
+            for (var at = blockLow; at < end; at += MatrixProduct.DepthBlock)
+            {
+                var depth = Math.Min(MatrixProduct.DepthBlock, end - at);
+                PackedRows.Interleave(scores + (tile * stride) + (at - low), stride, tileRows, height, depth, packed);
+                for (var panel = 0; panel < valuePanels; panel++)
+                {
+                    var b = v + ((nint)panel * keys * kernel.Columns) + ((nint)(at - low) * kernel.Columns);
+                    kernel.Multiply(
+                        height, packed, b, depth, outputs + (panel * kernel.Columns), (nint)valuePanels * kernel.Columns, at > blockLow);
+                }
+            }
+
+            for (var r = 0; r < tileRows; r++)
+            {
+                var head = (unit.KeyHead * group) + ((tile + r) % group);
+                var to = result.Row(lane.FirstRow + first + ((tile + r) / group)) + (head * rule.ValueSize);
+                new Span<float>(outputs + ((nint)r * valuePanels * kernel.Columns), rule.ValueSize).CopyTo(new Span<float>(to, rule.ValueSize));
+            }
+        }
+    }
+
+    // scores is indexed by absolute key position; what the query does not see becomes exactly zero.
+    private void Softmax(float* scores, int position, int from, int to, int head)
+    {
+        var lowest = LowestKey(position);
+        var seen = new Span<float>(scores + lowest, position + 1 - lowest);
+        TensorPrimitives.Multiply(seen, (float)rule.Scale, seen);
+        if (rule.SoftCap > 0.0)
+        {
+            Functions.SoftCap(scores + lowest, seen.Length, rule.SoftCap);
+        }
+
+        var max = TensorPrimitives.Max<float>(seen);
+        if (sinks is not null)
+        {
+            max = Math.Max(max, sinks[head]);
+        }
+
+        TensorPrimitives.Subtract(seen, max, seen);
+        TensorPrimitives.Exp(seen, seen);
+        var sum = Reductions.Sum(scores + lowest, seen.Length);
+        if (sinks is not null)
+        {
+            sum += Math.Exp((double)sinks[head] - max);
+        }
+
+        TensorPrimitives.Multiply(seen, (float)(1.0 / sum), seen);
+        new Span<float>(scores + from, lowest - from).Clear();
+        new Span<float>(scores + position + 1, to - position - 1).Clear();
+    }
+
+    private void PackKeys(GemmKernel kernel, float* panels, float* copy, int low, int keys)
+    {
+        for (var i = 0; i < keys; i++)
+        {
+            Read(key, low + i, rule.HeadSize, keySide: true, copy + ((nint)i * rule.HeadSize));
+        }
+
+        for (var j = 0; j < keys; j += kernel.Columns)
+        {
+            PanelTranspose.Run(
+                copy + ((nint)j * rule.HeadSize), rule.HeadSize, Math.Min(kernel.Columns, keys - j), kernel.Columns, rule.HeadSize,
+                panels + ((nint)j * rule.HeadSize));
+        }
+    }
+
+    private void PackValues(GemmKernel kernel, float* panels, int valuePanels, int low, int keys)
+    {
+        var row = stackalloc float[rule.ValueSize];
+        for (var i = 0; i < keys; i++)
+        {
+            Read(value, low + i, rule.ValueSize, keySide: false, row);
+            for (var panel = 0; panel < valuePanels; panel++)
+            {
+                var to = new Span<float>(panels + ((nint)panel * keys * kernel.Columns) + ((nint)i * kernel.Columns), kernel.Columns);
+                var count = Math.Min(kernel.Columns, rule.ValueSize - (panel * kernel.Columns));
+                new Span<float>(row + (panel * kernel.Columns), count).CopyTo(to);
+                to[count..].Clear();
+            }
+        }
+    }
+
+    private void Read(HeadView heads, int position, int size, bool keySide, float* destination)
+    {
+        var lane = unit.Lane;
+        var to = new Span<float>(destination, size);
+        if (position >= lane.Start)
+        {
+            var from = ((CpuTensor)heads.Tensor).Row(lane.FirstRow + position - lane.Start) + heads.Offset + (unit.KeyHead * heads.Stride);
+            new ReadOnlySpan<float>(from, size).CopyTo(to);
+            return;
+        }
+
+        var memory = lane.Memory![layer];
+        var source = keySide ? memory.Keys : memory.Values;
+        var width = keySide ? memory.KeyWidth : memory.ValueWidth;
+        source.AsSpan((position * width) + (unit.KeyHead * size), size).CopyTo(to);
+    }
+}

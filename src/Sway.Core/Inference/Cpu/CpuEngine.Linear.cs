@@ -1,0 +1,164 @@
+using System.Numerics.Tensors;
+
+namespace Sway.Inference.Cpu;
+
+public sealed unsafe partial class CpuEngine
+{
+    /// <inheritdoc/>
+    public EngineTensor Embed(EngineWeight matrix, ReadOnlySpan<int> ids)
+    {
+        var panels = ((CpuMatrix)matrix).Panels;
+        var result = New(ids.Length, panels.Inputs);
+        for (var row = 0; row < ids.Length; row++)
+        {
+            if ((uint)ids[row] >= (uint)panels.Outputs)
+            {
+                result.Dispose();
+                throw new ScoringException($"Token {ids[row]} is outside the vocabulary of {panels.Outputs}.");
+            }
+
+            panels.ReadRow(ids[row], new Span<float>(result.Row(row), panels.Inputs));
+        }
+
+        return result;
+    }
+
+    /// <inheritdoc/>
+    public EngineTensor Linear(EngineTensor x, EngineWeight weight, EngineWeight? bias, ReadOnlySpan<DeltaRange> deltas)
+    {
+        var input = (CpuTensor)x;
+        var panels = ((CpuMatrix)weight).Panels;
+        var result = New(input.Rows, panels.Outputs);
+        MatrixProduct.Run(_workers, input.Packed(_workers), panels, result.Data, result.Width, add: false);
+        foreach (var range in deltas)
+        {
+            Apply(input, range.FirstRow, range.Rows, result, range.FirstRow, range.Delta, range.Strength);
+        }
+
+        if (bias is CpuVector vector)
+        {
+            AddToRows(result, 0, result.Rows, vector, 1.0);
+        }
+
+        foreach (var range in deltas)
+        {
+            if (range.Delta.BiasDelta is CpuVector delta)
+            {
+                AddToRows(result, range.FirstRow, range.Rows, delta, range.Strength);
+            }
+        }
+
+        return result;
+    }
+
+    /// <inheritdoc/>
+    public EngineTensor Gather(EngineTensor x, ReadOnlySpan<int> rows)
+    {
+        var source = (CpuTensor)x;
+        var result = New(rows.Length, source.Width);
+        for (var i = 0; i < rows.Length; i++)
+        {
+            Copy(source.Row(rows[i]), result.Row(i), source.Width);
+        }
+
+        return result;
+    }
+
+    /// <inheritdoc/>
+    public EngineTensor Columns(EngineTensor x, int first, int count)
+    {
+        var source = (CpuTensor)x;
+        var result = New(source.Rows, count);
+        for (var row = 0; row < source.Rows; row++)
+        {
+            Copy(source.Row(row) + first, result.Row(row), count);
+        }
+
+        return result;
+    }
+
+    private static void Copy(float* source, float* destination, int count) =>
+        new Span<float>(source, count).CopyTo(new Span<float>(destination, count));
+
+    private static void AddToRows(CpuTensor y, int first, int rows, CpuVector vector, double factor)
+    {
+        for (var row = first; row < first + rows; row++)
+        {
+            var to = new Span<float>(y.Row(row), y.Width);
+            if (factor == 1.0)
+            {
+                TensorPrimitives.Add(to, vector.Values, to);
+            }
+            else
+            {
+                TensorPrimitives.FusedMultiplyAdd<float>(vector.Values, (float)factor, to, to);
+            }
+        }
+    }
+
+    // What one view adds to rows of a linear layer's result, before the bias.
+    private void Apply(CpuTensor x, int xFirst, int rows, CpuTensor y, int yFirst, LinearDelta delta, double strength)
+    {
+        if (strength == 0.0 || rows == 0)
+        {
+            return;
+        }
+
+        // Terms alone are linear in the strength; gains and replaced matrices interpolate between the two results.
+        var interpolate = (delta.Gains is not null || delta.Replacement is not null) && strength != 1.0;
+        var termStrength = delta.Gains is null && delta.Replacement is null ? strength : 1.0;
+        using var before = interpolate ? Rows(y, yFirst, rows) : null;
+        using var packed = PackedRows.Create(_pool, _workers, x.Row(xFirst), x.Width, rows, x.Width);
+        if (delta.Replacement is CpuMatrix replacement)
+        {
+            MatrixProduct.Run(_workers, packed, replacement.Panels, y.Row(yFirst), y.Width, add: false);
+        }
+
+        foreach (var term in delta.Terms)
+        {
+            var down = ((CpuMatrix)term.A).Panels;
+            var up = ((CpuMatrix)term.B).Panels;
+            if (down.Outputs > 0)
+            {
+                using var low = New(rows, down.Outputs);
+                MatrixProduct.Run(_workers, packed, down, low.Data, low.Width, add: false);
+                var factor = (float)(term.Scaling * termStrength);
+                TensorPrimitives.Multiply(low.Span, factor, low.Span);
+                using var packedLow = PackedRows.Create(_pool, _workers, low.Data, low.Width, rows, low.Width);
+                MatrixProduct.Run(_workers, packedLow, up, y.Row(yFirst) + term.FirstOutput, y.Width, add: true);
+            }
+
+            if (term.Bias is CpuVector bias)
+            {
+                for (var row = 0; row < rows; row++)
+                {
+                    var to = new Span<float>(y.Row(yFirst + row) + term.FirstOutput, bias.Values.Length);
+                    TensorPrimitives.FusedMultiplyAdd<float>(bias.Values, (float)termStrength, to, to);
+                }
+            }
+        }
+
+        for (var row = 0; row < rows; row++)
+        {
+            var to = new Span<float>(y.Row(yFirst + row), y.Width);
+            if (delta.Gains is CpuVector gains)
+            {
+                TensorPrimitives.Multiply(to, gains.Values, to);
+            }
+
+            if (before is not null)
+            {
+                var from = new Span<float>(before.Row(row), before.Width);
+                TensorPrimitives.Subtract(to, from, to);
+                TensorPrimitives.FusedMultiplyAdd<float>(to, (float)strength, from, to);
+            }
+        }
+    }
+
+    private CpuTensor Rows(CpuTensor source, int first, int count)
+    {
+        var result = New(count, source.Width);
+        new Span<float>(source.Row(first), count * source.Width).CopyTo(result.Span);
+        return result;
+    }
+}

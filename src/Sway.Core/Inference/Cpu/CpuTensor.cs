@@ -1,0 +1,49 @@
+namespace Sway.Inference.Cpu;
+
+/// <summary>Activations, float32, row-major (rows, width).</summary>
+internal sealed unsafe class CpuTensor : EngineTensor
+{
+    private readonly BufferPool _pool;
+    private BufferPool.Buffer _buffer;
+    private PackedRows? _packed;
+    private bool _disposed;
+
+    public CpuTensor(BufferPool pool, int rows, int width)
+        : base(rows, width)
+    {
+        _pool = pool;
+        _buffer = pool.Rent(Math.Max(1L, (long)rows * width));
+    }
+
+    /// <summary>The first element.</summary>
+    public float* Data => _buffer.Data;
+
+    /// <summary>A row.</summary>
+    public float* Row(int row) => _buffer.Data + ((long)row * Width);
+
+    /// <summary>All elements.</summary>
+    public Span<float> Span => new(_buffer.Data, checked(Rows * Width));
+
+    /// <summary>The rows interleaved for products, made once for all products that read this tensor.</summary>
+    public PackedRows Packed(WorkerPool workers) => _packed ??= PackedRows.Create(_pool, workers, Data, Width, Rows, Width);
+
+    /// <summary>Forgets the interleaved rows, because the elements change.</summary>
+    public void Changed()
+    {
+        _packed?.Dispose();
+        _packed = null;
+    }
+
+    /// <inheritdoc/>
+    public override void Dispose()
+    {
+        if (_disposed)
+        {
+            return;
+        }
+
+        _disposed = true;
+        Changed();
+        _pool.Return(_buffer);
+    }
+}

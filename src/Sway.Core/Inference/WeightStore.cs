@@ -1,0 +1,63 @@
+using Sway.Architectures;
+using Sway.Tensors;
+
+namespace Sway.Inference;
+
+/// <summary>The base model's weights by name, mapped as stored.</summary>
+public sealed class WeightStore : IDisposable
+{
+    private readonly MappedWeights _mapped;
+    private readonly string? _optionalPrefix;
+
+    /// <param name="mapped">The mapped files, owned from now on.</param>
+    /// <param name="config">The configuration, which says how they are quantized.</param>
+    /// <param name="optionalPrefix">A prefix that some checkpoints of the architecture leave out.</param>
+    public WeightStore(MappedWeights mapped, ModelConfig config, string? optionalPrefix)
+    {
+        _mapped = mapped;
+        _optionalPrefix = optionalPrefix;
+        Quantization = MlxQuantization.Read(config);
+    }
+
+    /// <summary>How mlx quantized the weights, or null.</summary>
+    public MlxQuantization? Quantization { get; }
+
+    /// <summary>Bytes of the files.</summary>
+    public long Bytes => _mapped.FileLength;
+
+    /// <summary>Whether there is a tensor of this name.</summary>
+    public bool Has(string name) => TryFind(name, out _);
+
+    /// <summary>A tensor that must be there.</summary>
+    /// <exception cref="UnsupportedModelException">There is none of this name.</exception>
+    public MappedTensor Get(string name) => TryFind(name, out var tensor)
+        ? tensor
+        : throw new UnsupportedModelException($"{_mapped.Path}: the model has no tensor \"{name}\".");
+
+    /// <summary>A tensor whose shape must be one of those given.</summary>
+    public MappedTensor Get(string name, params ReadOnlySpan<long> shape)
+    {
+        var tensor = Get(name);
+        if (!tensor.Info.Shape.AsSpan().SequenceEqual(shape))
+        {
+            throw new UnsupportedModelException(
+                $"{_mapped.Path}: \"{name}\" has shape {tensor.Info.ShapeText}, the configuration asks for {TensorInfo.FormatShape(shape.ToArray())}.");
+        }
+
+        return tensor;
+    }
+
+    /// <inheritdoc/>
+    public void Dispose() => _mapped.Dispose();
+
+    private bool TryFind(string name, out MappedTensor tensor)
+    {
+        if (_mapped.Tensors.TryGetValue(name, out tensor))
+        {
+            return true;
+        }
+
+        return _optionalPrefix is not null && name.StartsWith(_optionalPrefix, StringComparison.Ordinal)
+            && _mapped.Tensors.TryGetValue(name[_optionalPrefix.Length..], out tensor);
+    }
+}

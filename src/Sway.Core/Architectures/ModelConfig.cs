@@ -75,6 +75,12 @@ public sealed class ModelConfig
     /// <summary>A number that may be absent or null.</summary>
     public double? OptionalNumber(string name) => TryGet(name, out var value) ? ToNumber(name, value) : null;
 
+    /// <summary>A whole number; null when the file says null, the architecture's default when it says nothing.</summary>
+    public int? IntOrNull(string name, int? absent) => _root.TryGetProperty(name, out _) ? OptionalInt(name) : absent;
+
+    /// <summary>A number; null when the file says null, the architecture's default when it says nothing.</summary>
+    public double? NumberOrNull(string name, double? absent) => _root.TryGetProperty(name, out _) ? OptionalNumber(name) : absent;
+
     /// <summary>A Boolean, or the architecture's default.</summary>
     public bool Flag(string name, bool fallback) => !TryGet(name, out var value)
         ? fallback

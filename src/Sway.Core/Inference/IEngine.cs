@@ -135,6 +135,12 @@ public interface IEngine : IDisposable
     /// <summary>x += factor * y in place.</summary>
     void Add(EngineTensor x, EngineTensor y, double factor);
 
+    /// <summary>x[firstRow ...] += factor * y in place.</summary>
+    void AddRows(EngineTensor x, int firstRow, EngineTensor y, double factor);
+
+    /// <summary>x[firstRow ...] = x + strength * (y - x) in place; y itself for strength 1.</summary>
+    void Blend(EngineTensor x, int firstRow, EngineTensor y, double strength);
+
     /// <summary>x *= factor in place.</summary>
     void Scale(EngineTensor x, double factor);
 

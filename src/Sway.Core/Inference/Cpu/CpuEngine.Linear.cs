@@ -77,6 +77,38 @@ public sealed unsafe partial class CpuEngine
         return result;
     }
 
+    /// <inheritdoc/>
+    public void AddRows(EngineTensor x, int firstRow, EngineTensor y, double factor)
+    {
+        var (target, source) = ((CpuTensor)x, (CpuTensor)y);
+        target.Changed();
+        for (var row = 0; row < source.Rows; row++)
+        {
+            var to = new Span<float>(target.Row(firstRow + row), target.Width);
+            TensorPrimitives.FusedMultiplyAdd<float>(new ReadOnlySpan<float>(source.Row(row), source.Width), (float)factor, to, to);
+        }
+    }
+
+    /// <inheritdoc/>
+    public void Blend(EngineTensor x, int firstRow, EngineTensor y, double strength)
+    {
+        var (target, source) = ((CpuTensor)x, (CpuTensor)y);
+        target.Changed();
+        for (var row = 0; row < source.Rows; row++)
+        {
+            var to = new Span<float>(target.Row(firstRow + row), target.Width);
+            var from = new Span<float>(source.Row(row), source.Width);
+            if (strength == 1.0)
+            {
+                from.CopyTo(to);
+                continue;
+            }
+
+            TensorPrimitives.Subtract(from, to, from);
+            TensorPrimitives.FusedMultiplyAdd<float>(from, (float)strength, to, to);
+        }
+    }
+
     private static void Copy(float* source, float* destination, int count) =>
         new Span<float>(source, count).CopyTo(new Span<float>(destination, count));
 

@@ -1,0 +1,244 @@
+namespace Sway.Inference;
+
+/// <summary>What a session looks at: the base model, or an adapter on it with a strength.</summary>
+/// <param name="Name">Base or Adapted, for messages.</param>
+/// <param name="Adapter">The adapter, or null for the base.</param>
+/// <param name="Strength">0 = base, 1 = the adapter, anything between or beyond.</param>
+public sealed record DecoderView(string Name, AttachedAdapter? Adapter, double Strength)
+{
+    /// <summary>The adapter, unless the strength makes it vanish.</summary>
+    public AttachedAdapter? Effective => Strength == 0.0 ? null : Adapter;
+}
+
+/// <summary>New tokens of a sequence.</summary>
+/// <param name="Tokens">The tokens.</param>
+/// <param name="Start">Absolute position of the first.</param>
+/// <param name="SequenceLength">Length of the whole sequence that they belong to.</param>
+/// <param name="Memories">For each view what came before and will follow, or null.</param>
+public sealed record SequencePart(ReadOnlyMemory<int> Tokens, int Start, int SequenceLength, IReadOnlyList<LaneMemory>? Memories = null);
+
+/// <summary>
+/// A model on an engine: the one definition for all architectures, driven by a <see cref="DecoderSpec"/>. All views share the base
+/// weights and each product with them; layers below the first that any view changes run once for all views.
+/// </summary>
+public sealed class Decoder
+{
+    private readonly IEngine _engine;
+    private readonly DecoderWeights _weights;
+    private readonly EngineWeight? _positions;
+    private readonly LayerRunner[] _layers;
+    private readonly LoadedNorm _finalNorm;
+    private readonly LoadedLinear _head;
+
+    /// <summary>Binds a spec to its weights.</summary>
+    /// <exception cref="UnsupportedModelException">A tensor is missing or has another shape or type than the spec says.</exception>
+    public Decoder(IEngine engine, WeightStore store, DecoderSpec spec)
+    {
+        _engine = engine;
+        Spec = spec;
+        _weights = new DecoderWeights(engine, store);
+        Embedding = _weights.Linear(new LinearSpec(spec.Embedding, spec.VocabularySize, spec.HiddenSize));
+        _positions = spec.PositionEmbedding is null
+            ? null
+            : engine.Matrix(store, new LinearSpec(string.Empty, spec.MaxPositions, spec.HiddenSize) { WeightName = spec.PositionEmbedding });
+        _layers = [.. spec.Layers.Select((layer, index) => new LayerRunner(engine, _weights, layer, index, spec.HiddenSize))];
+        _finalNorm = _weights.Norm(spec.FinalNorm, spec.HiddenSize)!;
+        _head = spec.TiedHead ? _weights.Tied(spec.Head, Embedding) : _weights.Linear(spec.Head);
+    }
+
+    /// <summary>What is computed.</summary>
+    public DecoderSpec Spec { get; }
+
+    /// <summary>The engine.</summary>
+    public IEngine Engine => _engine;
+
+    /// <summary>The loaded modules by path, for adapters to attach to.</summary>
+    internal DecoderWeights Weights => _weights;
+
+    /// <summary>The embedding matrix.</summary>
+    internal LoadedLinear Embedding { get; }
+
+    /// <summary>The hidden states before the final norm, row = view * tokens + token, sequences one after another.</summary>
+    /// <param name="parts">The sequences.</param>
+    /// <param name="views">The views.</param>
+    /// <param name="cancellationToken">Looked at before each layer.</param>
+    public EngineTensor Run(IReadOnlyList<SequencePart> parts, IReadOnlyList<DecoderView> views, CancellationToken cancellationToken)
+    {
+        var rows = parts.Sum(part => part.Tokens.Length);
+        var first = views.Count == 1 ? 0 : views.Min(view => view.Effective?.FirstLayer(Spec.Layers.Count) ?? Spec.Layers.Count);
+        var expanded = views.Count == 1 || first < 0;
+        var hidden = Embed(parts, rows, expanded ? views : [views[0]]);
+        try
+        {
+            var layout = Layout(parts, expanded ? views.Count : 1, rows);
+            for (var layer = 0; layer < _layers.Length; layer++)
+            {
+                cancellationToken.ThrowIfCancellationRequested();
+                if (!expanded && layer >= first)
+                {
+                    Expand(ref hidden, rows, views.Count);
+                    layout = Layout(parts, views.Count, rows);
+                    expanded = true;
+                }
+
+                _layers[layer].Run(ref hidden, layout, Ranges(views, rows, expanded));
+                Check(hidden, rows, views, $"layer {layer}");
+            }
+
+            if (!expanded)
+            {
+                Expand(ref hidden, rows, views.Count);
+            }
+
+            return hidden;
+        }
+        catch
+        {
+            hidden.Dispose();
+            throw;
+        }
+    }
+
+    /// <summary>Logits (rows, vocabulary) of some rows, all those of a view together.</summary>
+    /// <param name="hidden">What <see cref="Run"/> gave.</param>
+    /// <param name="tokens">Tokens of one view in it.</param>
+    /// <param name="positions">Rows of one view that are wanted.</param>
+    /// <param name="views">The views.</param>
+    public EngineTensor Logits(EngineTensor hidden, int tokens, ReadOnlySpan<int> positions, IReadOnlyList<DecoderView> views)
+    {
+        var rows = new int[positions.Length * views.Count];
+        for (var v = 0; v < views.Count; v++)
+        {
+            for (var i = 0; i < positions.Length; i++)
+            {
+                rows[(v * positions.Length) + i] = (v * tokens) + positions[i];
+            }
+        }
+
+        using var chosen = _engine.Gather(hidden, rows);
+        using var normed = _finalNorm.Run(_engine, chosen);
+        var logits = _head.Run(_engine, normed, Ranges(views, positions.Length, expanded: true));
+        if (Spec.LogitScale != 1.0)
+        {
+            _engine.Scale(logits, Spec.LogitScale);
+        }
+
+        if (Spec.LogitSoftCap > 0.0)
+        {
+            _engine.SoftCap(logits, Spec.LogitSoftCap);
+        }
+
+        Check(logits, positions.Length, views, "the output head");
+        return logits;
+    }
+
+    private static ViewRange[] Ranges(IReadOnlyList<DecoderView> views, int rows, bool expanded)
+    {
+        if (!expanded)
+        {
+            return [];
+        }
+
+        var ranges = new List<ViewRange>();
+        for (var v = 0; v < views.Count; v++)
+        {
+            if (views[v].Effective is { } adapter)
+            {
+                ranges.Add(new ViewRange(v * rows, rows, adapter, views[v].Strength));
+            }
+        }
+
+        return [.. ranges];
+    }
+
+    private static BatchLayout Layout(IReadOnlyList<SequencePart> parts, int views, int rows)
+    {
+        var lanes = new List<Lane>(parts.Count * views);
+        for (var v = 0; v < views; v++)
+        {
+            var row = v * rows;
+            foreach (var part in parts)
+            {
+                lanes.Add(new Lane
+                {
+                    FirstRow = row,
+                    Count = part.Tokens.Length,
+                    Start = part.Start,
+                    SequenceLength = part.SequenceLength,
+                    Memory = part.Memories?[v],
+                });
+                row += part.Tokens.Length;
+            }
+        }
+
+        return new BatchLayout(lanes, rows * views);
+    }
+
+    private EngineTensor Embed(IReadOnlyList<SequencePart> parts, int rows, IReadOnlyList<DecoderView> views)
+    {
+        var ids = new int[rows * views.Count];
+        var positions = new int[ids.Length];
+        var at = 0;
+        for (var v = 0; v < views.Count; v++)
+        {
+            foreach (var part in parts)
+            {
+                part.Tokens.Span.CopyTo(ids.AsSpan(at));
+                for (var i = 0; i < part.Tokens.Length; i++)
+                {
+                    positions[at + i] = part.Start + i;
+                }
+
+                at += part.Tokens.Length;
+            }
+        }
+
+        var hidden = _engine.Embed(Embedding.Weight, ids);
+        foreach (var range in Ranges(views, rows, expanded: true))
+        {
+            range.Adapter.Embedding?.Apply(_engine, hidden, ids, range.FirstRow, range.Rows, range.Strength);
+        }
+
+        if (Spec.EmbeddingScale != 1.0)
+        {
+            _engine.Scale(hidden, Spec.EmbeddingScale);
+        }
+
+        if (_positions is not null)
+        {
+            if (parts.Any(part => part.Start + part.Tokens.Length > Spec.MaxPositions))
+            {
+                hidden.Dispose();
+                throw new ScoringException($"The model has learned positions for {Spec.MaxPositions} tokens only; a sequence is longer.");
+            }
+
+            using var learned = _engine.Embed(_positions, positions);
+            _engine.Add(hidden, learned, 1.0);
+        }
+
+        return hidden;
+    }
+
+    private void Expand(ref EngineTensor hidden, int rows, int views)
+    {
+        var list = new int[rows * views];
+        for (var i = 0; i < list.Length; i++)
+        {
+            list[i] = i % rows;
+        }
+
+        var wide = _engine.Gather(hidden, list);
+        hidden.Dispose();
+        hidden = wide;
+    }
+
+    private void Check(EngineTensor x, int rows, IReadOnlyList<DecoderView> views, string where)
+    {
+        var bad = _engine.FirstNonFiniteRow(x);
+        if (bad >= 0)
+        {
+            throw new ScoringException(
+                $"{where} of {Spec.ModelType} gives a number that is not finite (view {views[Math.Min(bad / rows, views.Count - 1)].Name}).");
+        }
+    }
+}

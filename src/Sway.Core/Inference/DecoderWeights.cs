@@ -1,0 +1,137 @@
+namespace Sway.Inference;
+
+/// <summary>Rows of one view and its adapter.</summary>
+/// <param name="FirstRow">First row.</param>
+/// <param name="Rows">Number of rows.</param>
+/// <param name="Adapter">The adapter.</param>
+/// <param name="Strength">Its strength.</param>
+public readonly record struct ViewRange(int FirstRow, int Rows, AttachedAdapter Adapter, double Strength);
+
+/// <summary>Loads the modules that specs name and keeps them by path.</summary>
+internal sealed class DecoderWeights(IEngine engine, WeightStore store)
+{
+    private readonly Dictionary<string, LoadedLinear> _linears = new(StringComparer.Ordinal);
+    private readonly Dictionary<string, LoadedExperts> _experts = new(StringComparer.Ordinal);
+
+    /// <summary>Linear layers by module path.</summary>
+    public IReadOnlyDictionary<string, LoadedLinear> Linears => _linears;
+
+    /// <summary>Routed experts by module path.</summary>
+    public IReadOnlyDictionary<string, LoadedExperts> AllExperts => _experts;
+
+    /// <summary>The layer being loaded; -1 outside of layers.</summary>
+    public int Layer { get; set; } = -1;
+
+    /// <summary>Loads a linear layer.</summary>
+    public LoadedLinear Linear(LinearSpec spec)
+    {
+        var loaded = new LoadedLinear(spec, engine.Matrix(store, spec), Bias(spec), Layer);
+        _linears[spec.Module] = loaded;
+        return loaded;
+    }
+
+    /// <summary>A head that shares the embedding's matrix.</summary>
+    public LoadedLinear Tied(LinearSpec spec, LoadedLinear embedding)
+    {
+        var loaded = new LoadedLinear(spec, embedding.Weight, Bias(spec), Layer);
+        _linears[spec.Module] = loaded;
+        return loaded;
+    }
+
+    /// <summary>Loads a norm.</summary>
+    public LoadedNorm? Norm(NormSpec? spec, int width) => spec is null
+        ? null
+        : new LoadedNorm(
+            spec,
+            spec.Weight is null ? null : engine.Vector(store, spec.Weight, 0, width),
+            spec.Bias is null ? null : engine.Vector(store, spec.Bias, 0, width));
+
+    /// <summary>Loads a vector.</summary>
+    public EngineWeight Vector(string name, int count) => engine.Vector(store, name, 0, count);
+
+    /// <summary>Loads a vector that may be absent.</summary>
+    public EngineWeight? Vector(string? name, int count, bool optional) => name is null && optional ? null : Vector(name!, count);
+
+    /// <summary>Loads routed experts.</summary>
+    public LoadedExperts Experts(ExpertsSpec spec)
+    {
+        var count = spec.Rule.Experts;
+        var weights = new ExpertsWeights
+        {
+            Spec = spec,
+            Inputs = [.. spec.Inputs.Select(input => engine.ExpertMatrices(store, input, count))],
+            InputBiases = [.. spec.Inputs.Select(input => Vector(input.BiasName, count * input.Outputs, optional: true))],
+            Down = engine.ExpertMatrices(store, spec.Down, count),
+            DownBias = Vector(spec.Down.BiasName, count * spec.Down.Outputs, optional: true),
+            SelectionBias = Vector(spec.Rule.SelectionBias, count, optional: true),
+        };
+        var loaded = new LoadedExperts(spec, weights, Layer);
+        _experts[spec.Module] = loaded;
+        return loaded;
+    }
+
+    private EngineWeight? Bias(LinearSpec spec) =>
+        spec.Bias ? engine.Vector(store, spec.BiasName ?? spec.Module + ".bias", 0, spec.Outputs) : null;
+}
+
+/// <summary>A linear layer with its weights.</summary>
+internal sealed class LoadedLinear(LinearSpec spec, EngineWeight weight, EngineWeight? bias, int layer)
+{
+    /// <summary>What it is.</summary>
+    public LinearSpec Spec { get; } = spec;
+
+    /// <summary>The matrix.</summary>
+    public EngineWeight Weight { get; } = weight;
+
+    /// <summary>The bias or null.</summary>
+    public EngineWeight? Bias { get; } = bias;
+
+    /// <summary>The decoder layer, or -1.</summary>
+    public int Layer { get; } = layer;
+
+    /// <summary>Computes it, with what each view adds.</summary>
+    public EngineTensor Run(IEngine engine, EngineTensor x, ReadOnlySpan<ViewRange> views)
+    {
+        Span<DeltaRange> none = [];
+        var deltas = views.Length == 0 ? none : new DeltaRange[views.Length];
+        var count = 0;
+        foreach (var view in views)
+        {
+            if (view.Adapter.Linears.TryGetValue(this, out var delta))
+            {
+                deltas[count++] = new DeltaRange(view.FirstRow, view.Rows, delta, view.Strength);
+            }
+        }
+
+        return engine.Linear(x, Weight, Bias, deltas[..count]);
+    }
+}
+
+/// <summary>A norm with its weights.</summary>
+internal sealed class LoadedNorm(NormSpec spec, EngineWeight? weight, EngineWeight? bias)
+{
+    /// <summary>What it is.</summary>
+    public NormSpec Spec { get; } = spec;
+
+    /// <summary>The weight or null.</summary>
+    public EngineWeight? Weight { get; } = weight;
+
+    /// <summary>Computes it.</summary>
+    public EngineTensor Run(IEngine engine, EngineTensor x) => engine.Norm(x, Spec.Kind, Spec.Epsilon, Weight, bias);
+
+    /// <summary>Norms heads in place.</summary>
+    public void RunHeads(IEngine engine, HeadView heads, HeadNormScope scope) => engine.NormHeads(heads, Spec.Kind, Spec.Epsilon, Weight, scope);
+}
+
+/// <summary>Routed experts with their weights.</summary>
+internal sealed class LoadedExperts(ExpertsSpec spec, ExpertsWeights weights, int layer)
+{
+    /// <summary>What they are.</summary>
+    public ExpertsSpec Spec { get; } = spec;
+
+    /// <summary>The weights.</summary>
+    public ExpertsWeights Weights { get; } = weights;
+
+    /// <summary>The decoder layer.</summary>
+    public int Layer { get; } = layer;
+}

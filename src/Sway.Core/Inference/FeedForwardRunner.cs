@@ -1,0 +1,88 @@
+namespace Sway.Inference;
+
+/// <summary>The feed-forward part of a layer with its weights.</summary>
+internal abstract class FeedForwardRunner
+{
+    /// <summary>Loads the weights of a feed-forward part.</summary>
+    public static FeedForwardRunner Create(IEngine engine, DecoderWeights weights, FeedForwardSpec spec) => spec switch
+    {
+        GatedFeedForwardSpec gated => new GatedRunner(engine, weights, gated),
+        PlainFeedForwardSpec plain => new PlainRunner(engine, weights, plain),
+        ExpertsSpec experts => new ExpertsRunner(engine, weights, experts),
+        _ => throw new UnsupportedModelException($"{spec.GetType().Name} has no runner."),
+    };
+
+    /// <summary>Computes the part's result.</summary>
+    public abstract EngineTensor Run(EngineTensor x, ReadOnlySpan<ViewRange> views);
+}
+
+/// <summary>down(act(gate) * up).</summary>
+internal sealed class GatedRunner(IEngine engine, DecoderWeights weights, GatedFeedForwardSpec spec) : FeedForwardRunner
+{
+    private readonly LoadedLinear[] _inputs = [.. spec.Inputs.Select(weights.Linear)];
+    private readonly LoadedLinear _down = weights.Linear(spec.Down);
+
+    /// <inheritdoc/>
+    public override EngineTensor Run(EngineTensor x, ReadOnlySpan<ViewRange> views)
+    {
+        using var gate = _inputs[0].Run(engine, x, views);
+        using var up = _inputs.Length > 1 ? _inputs[1].Run(engine, x, views) : null;
+        using var hidden = up is null
+            ? engine.Gated(gate, 0, gate, spec.Width, spec.Width, spec.Activation)
+            : engine.Gated(gate, 0, up, 0, spec.Width, spec.Activation);
+        return _down.Run(engine, hidden, views);
+    }
+}
+
+/// <summary>down(act(up)).</summary>
+internal sealed class PlainRunner(IEngine engine, DecoderWeights weights, PlainFeedForwardSpec spec) : FeedForwardRunner
+{
+    private readonly LoadedLinear _up = weights.Linear(spec.Up);
+    private readonly LoadedLinear _down = weights.Linear(spec.Down);
+
+    /// <inheritdoc/>
+    public override EngineTensor Run(EngineTensor x, ReadOnlySpan<ViewRange> views)
+    {
+        using var hidden = _up.Run(engine, x, views);
+        engine.Activate(hidden, spec.Activation);
+        return _down.Run(engine, hidden, views);
+    }
+}
+
+/// <summary>Routed experts and the expert that sees every token.</summary>
+internal sealed class ExpertsRunner(IEngine engine, DecoderWeights weights, ExpertsSpec spec) : FeedForwardRunner
+{
+    private readonly LoadedLinear _router = weights.Linear(spec.Router);
+    private readonly LoadedExperts _experts = weights.Experts(spec);
+    private readonly GatedRunner? _shared = spec.Shared is null ? null : new GatedRunner(engine, weights, spec.Shared);
+    private readonly LoadedLinear? _sharedGate = spec.SharedGate is null ? null : weights.Linear(spec.SharedGate);
+
+    /// <inheritdoc/>
+    public override EngineTensor Run(EngineTensor x, ReadOnlySpan<ViewRange> views)
+    {
+        using var logits = _router.Run(engine, x, views);
+        var deltas = new List<ExpertDeltaRange>();
+        foreach (var view in views)
+        {
+            if (view.Adapter.Experts.TryGetValue(_experts, out var delta))
+            {
+                deltas.Add(new ExpertDeltaRange(view.FirstRow, view.Rows, delta.Inputs, delta.Down, view.Strength));
+            }
+        }
+
+        var result = engine.Experts(x, logits, _experts.Weights, deltas);
+        if (_shared is not null)
+        {
+            using var shared = _shared.Run(x, views);
+            if (_sharedGate is not null)
+            {
+                using var gate = _sharedGate.Run(engine, x, views);
+                engine.ScaleBySigmoid(shared, gate);
+            }
+
+            engine.Add(result, shared, 1.0);
+        }
+
+        return result;
+    }
+}

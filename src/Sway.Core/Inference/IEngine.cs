@@ -166,6 +166,9 @@ public interface IEngine : IDisposable
     /// <summary>The first row with a number that is not finite, or -1.</summary>
     int FirstNonFiniteRow(EngineTensor x);
 
+    /// <summary>Reads a vector.</summary>
+    ReadOnlySpan<float> Read(EngineWeight vector);
+
     /// <summary>Whether a weight holds only finite numbers.</summary>
     bool IsFinite(EngineWeight weight);
 

@@ -154,6 +154,9 @@ public sealed unsafe partial class CpuEngine : IEngine
     }
 
     /// <inheritdoc/>
+    public ReadOnlySpan<float> Read(EngineWeight vector) => ((CpuVector)vector).Values;
+
+    /// <inheritdoc/>
     public ReadOnlySpan<float> Row(EngineTensor x, int row)
     {
         var tensor = (CpuTensor)x;

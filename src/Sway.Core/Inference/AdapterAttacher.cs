@@ -1,0 +1,298 @@
+using Sway.Adapters;
+
+namespace Sway.Inference;
+
+/// <summary>Binds a neutral adapter to a decoder's modules, or refuses what would not be computed exactly.</summary>
+internal sealed class AdapterAttacher
+{
+    private readonly Decoder _decoder;
+    private readonly LoraAdapter _adapter;
+    private readonly AttachedAdapter _attached = new();
+    private readonly Dictionary<LoadedLinear, DeltaParts> _parts = [];
+    private readonly ExpertAttacher _experts;
+
+    public AdapterAttacher(Decoder decoder, LoraAdapter adapter)
+    {
+        _decoder = decoder;
+        _adapter = adapter;
+        _experts = new ExpertAttacher(decoder, adapter);
+    }
+
+    /// <summary>Binds everything.</summary>
+    /// <exception cref="AdapterFormatException">A module is unknown to the model, a shape differs, or a number is not finite.</exception>
+    public AttachedAdapter Attach()
+    {
+        if (_adapter.Obstacles.Count > 0)
+        {
+            throw new ConversionRefusedException(_adapter.Path, _adapter.Obstacles);
+        }
+
+        foreach (var module in _adapter.Modules)
+        {
+            Module(module);
+        }
+
+        foreach (var extra in _adapter.Extras)
+        {
+            Extra(extra);
+        }
+
+        foreach (var (linear, parts) in _parts)
+        {
+            _attached.Linears[linear] = Finish(linear, parts);
+        }
+
+        _experts.Finish(_attached);
+        return _attached;
+    }
+
+    private void Module(LoraModule module)
+    {
+        var a = Finite.Read(_adapter, module, module.A, "A");
+        var b = Finite.Read(_adapter, module, module.B, "B");
+        if (_experts.TryAdd(module, a, b))
+        {
+            return;
+        }
+
+        if (module.Kind == LoraModuleKind.Embedding)
+        {
+            Embedding(module, a, b);
+            return;
+        }
+
+        var linear = Find(module.Path) ?? throw Refuse($"the model has no linear layer \"{module.Path}\"", module.SourceTensors);
+        var (outputs, inputs) = (linear.Spec.Outputs, linear.Spec.Inputs);
+        if (a.Length != (long)module.Rank * inputs || b.Length != (long)outputs * module.Rank)
+        {
+            throw Refuse($"\"{module.Path}\" has {outputs} x {inputs} weights, which the factors do not fit", module.SourceTensors);
+        }
+
+        var parts = Parts(linear);
+        parts.Terms.Add((a, b, module.Rank, module.Scaling));
+        if (module.Magnitude is { } magnitude)
+        {
+            if (parts.Magnitude is not null)
+            {
+                throw Refuse($"\"{module.Path}\" has two magnitudes", module.SourceTensors);
+            }
+
+            parts.Magnitude = Finite.Read(_adapter, module, magnitude, "magnitude");
+            if (parts.Magnitude.Length != outputs)
+            {
+                throw Refuse($"\"{module.Path}\" has {outputs} outputs and {parts.Magnitude.Length} magnitudes", module.SourceTensors);
+            }
+        }
+    }
+
+    private void Embedding(LoraModule module, float[] a, float[] b)
+    {
+        var spec = _decoder.Spec;
+        if (Find(module.Path) != _decoder.Embedding || module.Magnitude is not null || _attached.Embedding is not null
+            || a.Length != (long)module.Rank * spec.VocabularySize || b.Length != (long)spec.HiddenSize * module.Rank)
+        {
+            throw Refuse($"the embedding \"{module.Path}\" does not fit the model's", module.SourceTensors);
+        }
+
+        var engine = _decoder.Engine;
+        var table = Transpose(a, module.Rank, spec.VocabularySize);
+        _attached.Embedding = new EmbeddingDelta
+        {
+            Table = engine.Matrix(table, spec.VocabularySize, module.Rank),
+            B = engine.Matrix(b, spec.HiddenSize, module.Rank),
+            Scaling = module.Scaling,
+        };
+        if (module.AlsoChangesTiedHead && spec.TiedHead)
+        {
+            // The table changes by (B A)^T, so the head's logits by A^T B^T x.
+            var head = _decoder.Weights.Linears[spec.Head.Module];
+            Parts(head).Terms.Add((Transpose(b, spec.HiddenSize, module.Rank), table, module.Rank, module.Scaling));
+        }
+    }
+
+    private void Extra(AdapterExtra extra)
+    {
+        if (extra.Kind is AdapterExtraKind.BaseLayerCopy or AdapterExtraKind.TrainingBuffer)
+        {
+            return;
+        }
+
+        var linear = Find(extra.Path);
+        if (linear is null || extra.Kind is AdapterExtraKind.Unknown or AdapterExtraKind.TokenRows)
+        {
+            throw Refuse($"\"{extra.Name}\" ({extra.Kind}) cannot be applied to the model", [extra.Name]);
+        }
+
+        var values = Finite.Check(_adapter, extra.Value.ToSingleArray(), extra.Name);
+        var expected = extra.Kind == AdapterExtraKind.FullWeight ? (long)linear.Spec.Outputs * linear.Spec.Inputs : linear.Spec.Outputs;
+        if (values.Length != expected)
+        {
+            throw Refuse($"\"{extra.Name}\" has {values.Length} numbers, the model's has {expected}", [extra.Name]);
+        }
+
+        switch (extra.Kind)
+        {
+            case AdapterExtraKind.LoraBias:
+                Parts(linear).TermBias = values;
+                break;
+            case AdapterExtraKind.BaseBias:
+                Parts(linear).TrainedBias = values;
+                break;
+            default:
+                Replace(linear, values, extra.Name);
+                break;
+        }
+    }
+
+    private void Replace(LoadedLinear linear, float[] values, string name)
+    {
+        if (linear == _decoder.Embedding && _decoder.Spec.TiedHead)
+        {
+            throw Refuse($"\"{name}\" replaces an embedding that the head shares; which of them it means is not recorded", [name]);
+        }
+
+        if (linear.Spec.Transposed)
+        {
+            values = Transpose(values, linear.Spec.Inputs, linear.Spec.Outputs);
+        }
+
+        var matrix = _decoder.Engine.Matrix(values, linear.Spec.Outputs, linear.Spec.Inputs);
+        if (linear == _decoder.Embedding)
+        {
+            _attached.Embedding = new EmbeddingDelta { Replacement = matrix };
+        }
+        else
+        {
+            Parts(linear).Replacement = matrix;
+        }
+    }
+
+    private LinearDelta Finish(LoadedLinear linear, DeltaParts parts)
+    {
+        var engine = _decoder.Engine;
+        var (outputs, inputs) = (linear.Spec.Outputs, linear.Spec.Inputs);
+        if (parts.TermBias is not null && parts.Terms.Count != 1)
+        {
+            throw Refuse($"a bias of \"{linear.Spec.Module}\" belongs to no pair of factors", [linear.Spec.Module]);
+        }
+
+        var scaling = parts.Terms.Count > 0 ? parts.Terms[0].Scaling : 1.0;
+        return new LinearDelta
+        {
+            Terms = [.. parts.Terms.Select(term => new LowRankTerm
+            {
+                A = engine.Matrix(term.A, term.Rank, inputs),
+                B = engine.Matrix(term.B, outputs, term.Rank),
+                Scaling = term.Scaling,
+                Bias = parts.TermBias is null ? null : engine.Vector([.. parts.TermBias.Select(value => (float)(value * scaling))]),
+            })],
+            Gains = parts.Magnitude is null ? null : engine.Vector(Gains(linear, parts)),
+            Replacement = parts.Replacement,
+            BiasDelta = parts.TrainedBias is null ? null : engine.Vector(BiasDelta(linear, parts.TrainedBias)),
+        };
+    }
+
+    // magnitude / ||W + scaling B A||, row by row (DoRA, arXiv:2402.09353, equation 5).
+    private float[] Gains(LoadedLinear linear, DeltaParts parts)
+    {
+        if (parts.Terms.Count != 1 || parts.TermBias is not null || parts.Replacement is not null)
+        {
+            throw Refuse($"\"{linear.Spec.Module}\" combines a magnitude with other changes", [linear.Spec.Module]);
+        }
+
+        var (a, b, rank, scaling) = parts.Terms[0];
+        var squares = _decoder.Engine.RowSquares(linear.Weight, a, b, rank, scaling);
+        return [.. squares.Select((square, row) => (float)(parts.Magnitude![row] / Math.Sqrt(square)))];
+    }
+
+    private float[] BiasDelta(LoadedLinear linear, float[] trained)
+    {
+        if (linear.Bias is null)
+        {
+            throw Refuse($"\"{linear.Spec.Module}\" has no bias in the model, the adapter trained one", [linear.Spec.Module]);
+        }
+
+        var old = _decoder.Engine.Read(linear.Bias).ToArray();
+        return [.. trained.Select((value, i) => value - old[i])];
+    }
+
+    private DeltaParts Parts(LoadedLinear linear)
+    {
+        if (!_parts.TryGetValue(linear, out var parts))
+        {
+            _parts[linear] = parts = new DeltaParts();
+        }
+
+        return parts;
+    }
+
+    private LoadedLinear? Find(string path)
+    {
+        var linears = _decoder.Weights.Linears;
+        if (linears.TryGetValue(path, out var found))
+        {
+            return found;
+        }
+
+        // Embedding and head by the other names that their formats give them.
+        return path switch
+        {
+            "lm_head" or "embed_out" or "model.embed_out" => linears.GetValueOrDefault(_decoder.Spec.Head.Module),
+            _ => linears.GetValueOrDefault(ModuleAliases.Translate(path)),
+        };
+    }
+
+    private AdapterFormatException Refuse(string reason, IReadOnlyList<string> tensors) =>
+        new($"{_adapter.Path}: {reason}.") { Path = _adapter.Path, Tensors = tensors };
+
+    private static float[] Transpose(float[] values, int rows, int columns)
+    {
+        var result = new float[values.Length];
+        for (var r = 0; r < rows; r++)
+        {
+            for (var c = 0; c < columns; c++)
+            {
+                result[((long)c * rows) + r] = values[((long)r * columns) + c];
+            }
+        }
+
+        return result;
+    }
+
+    private sealed class DeltaParts
+    {
+        public List<(float[] A, float[] B, int Rank, double Scaling)> Terms { get; } = [];
+
+        public float[]? Magnitude { get; set; }
+
+        public float[]? TermBias { get; set; }
+
+        public float[]? TrainedBias { get; set; }
+
+        public EngineWeight? Replacement { get; set; }
+    }
+}
+
+/// <summary>Reads factors and refuses numbers that are not finite, naming the tensor.</summary>
+internal static class Finite
+{
+    /// <summary>A factor of a module.</summary>
+    public static float[] Read(LoraAdapter adapter, LoraModule module, Tensors.TensorExpression factor, string which)
+    {
+        var name = factor.Sources.FirstOrDefault() ?? $"{module.Path} ({which})";
+        return Check(adapter, factor.ToSingleArray(), name);
+    }
+
+    /// <summary>Values of a tensor.</summary>
+    public static float[] Check(LoraAdapter adapter, float[] values, string name)
+    {
+        var bad = Array.FindIndex(values, value => !float.IsFinite(value));
+        return bad < 0
+            ? values
+            : throw new AdapterFormatException($"{adapter.Path}: \"{name}\" holds a number that is not finite (element {bad}).")
+            {
+                Path = adapter.Path,
+                Tensors = [name],
+            };
+    }
+}

@@ -22,9 +22,11 @@ internal sealed class AdapterAttacher
     /// <exception cref="AdapterFormatException">A module is unknown to the model, a shape differs, or a number is not finite.</exception>
     public AttachedAdapter Attach()
     {
-        if (_adapter.Obstacles.Count > 0)
+        // What only another format cannot express is computed here; every other obstacle stands.
+        Refusal[] obstacles = [.. _adapter.Obstacles.Where(obstacle => !IsComputed(obstacle.Category))];
+        if (obstacles.Length > 0)
         {
-            throw new ConversionRefusedException(_adapter.Path, _adapter.Obstacles);
+            throw new ConversionRefusedException(_adapter.Path, obstacles);
         }
 
         foreach (var module in _adapter.Modules)
@@ -45,6 +47,10 @@ internal sealed class AdapterAttacher
         _experts.Finish(_attached);
         return _attached;
     }
+
+    private static bool IsComputed(RefusalCategory category) => category is RefusalCategory.LoraBias or RefusalCategory.BiasTrained
+        or RefusalCategory.ModulesToSave or RefusalCategory.Router or RefusalCategory.TiedEmbedding or RefusalCategory.TiedHead
+        or RefusalCategory.MixedDora or RefusalCategory.AlreadyMlx;
 
     private void Module(LoraModule module)
     {

@@ -10,7 +10,7 @@ public sealed class GoldenTests
             foreach (var model in Golden.Models)
             {
                 data.Add(model, "base", "adapters");
-                foreach (var kind in (string[])["adapters"])
+                foreach (var kind in (string[])["adapters", "mlx-adapters"])
                 {
                     var folder = Path.Combine(Golden.Folder(model), kind);
                     if (Directory.Exists(folder))

@@ -11,6 +11,9 @@ public sealed record AdapterOpenOptions
 
     /// <summary>The base model's folder, for formats that need its configuration to be read (Megatron).</summary>
     public string? BaseModel { get; init; }
+
+    /// <summary>True to use no base model but <see cref="BaseModel"/>.</summary>
+    public bool NoBaseLookup { get; init; }
 }
 
 /// <summary>Opens adapters of any format that Sway reads, by what the files hold.</summary>
@@ -22,7 +25,9 @@ public static class AdapterReader
     /// <exception cref="ConversionRefusedException">The path holds no single adapter that can be read.</exception>
     /// <exception cref="AdapterFormatException">A file is damaged.</exception>
     public static LoraAdapter Open(string path, AdapterOpenOptions? options = null) =>
-        OpenLocation(AdapterLocation.Find(path, options?.AdapterName), options ?? new AdapterOpenOptions());
+        Megatron.MegatronCheckpoint.IsCheckpoint(path)
+            ? Megatron.MegatronAdapterReader.Open(path, options)
+            : OpenLocation(AdapterLocation.Find(path, options?.AdapterName), options ?? new AdapterOpenOptions());
 
     private static LoraAdapter OpenLocation(AdapterLocation location, AdapterOpenOptions options) => location.Format switch
     {

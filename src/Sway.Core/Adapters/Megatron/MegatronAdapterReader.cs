@@ -53,7 +53,7 @@ public static class MegatronAdapterReader
         var obstacles = new RefusalList();
         CheckOtherTensors(file, refusals);
         double alpha = FindAlpha(run, options, refusals);
-        using BaseModel? baseModel = BaseModelLocator.Open(folder, run?.BaseModelName, options.BaseModel, search: true, out _);
+        using BaseModel? baseModel = BaseModelLocator.Open(folder, run?.BaseModelName, options.BaseModel, !options.NoBaseLookup, out _);
         MegatronNameMap? names = FindNames(baseModel, refusals, obstacles);
         var builder = new MegatronModuleBuilder(file, names, new MegatronGeometry(run, baseModel, refusals), alpha, refusals, obstacles);
         foreach (MegatronTensorGroup group in MegatronTensorGroup.Group(file.Tensors, refusals))

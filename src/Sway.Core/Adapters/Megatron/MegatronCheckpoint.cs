@@ -12,8 +12,14 @@ public static class MegatronCheckpoint
     /// such folders, or a file in one.</summary>
     public static bool IsCheckpoint(string path)
     {
+        if (path.EndsWith(".safetensors", StringComparison.Ordinal) || path.EndsWith(".bin", StringComparison.Ordinal)
+            || path.EndsWith(".npz", StringComparison.Ordinal))
+        {
+            return false;
+        }
+
         string folder = FolderOf(path);
-        return Directory.Exists(folder) && (IsIteration(folder) || File.Exists(Path.Combine(folder, Tracker)) || Iterations(folder).Any());
+        return Directory.Exists(folder) && !File.Exists(Path.Combine(folder, AdapterLocation.ConfigName)) && (IsIteration(folder) || File.Exists(Path.Combine(folder, Tracker)) || Iterations(folder).Any());
     }
 
     /// <summary>The folder with the shards: the path itself, or the iteration that the run's tracker names.</summary>

@@ -8,7 +8,10 @@
     Description          = 'Makes LoRA adapters safe to move and easy to judge: converts PEFT adapters to mlx-lm exactly or not at all, inspects, repairs and measures them. No Python.'
     PowerShellVersion    = '7.6'
     CompatiblePSEditions = @('Core')
-    CmdletsToExport      = @()
+    CmdletsToExport      = @(
+        'ConvertTo-MlxAdapter'
+        'Get-LoraAdapterInfo'
+    )
     FunctionsToExport    = @()
     VariablesToExport    = @()
     AliasesToExport      = @()

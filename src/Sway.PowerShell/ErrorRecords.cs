@@ -1,0 +1,66 @@
+using System.Management.Automation;
+using Sway.Adapters;
+
+namespace Sway.PowerShell;
+
+/// <summary>Every error record of the module: id, category and target are decided here once. The ids are part of the interface.</summary>
+internal static class ErrorRecords
+{
+    /// <summary>The record for a failure of one adapter.</summary>
+    internal static ErrorRecord Of(Exception exception, string fullName)
+    {
+        (string id, ErrorCategory category) = exception switch
+        {
+            ConversionRefusedException => ("ConversionRefused", ErrorCategory.InvalidData),
+            AdapterFormatException => ("InvalidAdapter", ErrorCategory.InvalidData),
+            UnsupportedModelException => ("UnsupportedModel", ErrorCategory.NotImplemented),
+            OutputException { Path: { } path } when System.IO.Path.Exists(path) => ("OutputExists", ErrorCategory.ResourceExists),
+            OutputException => ("InvalidOutput", ErrorCategory.InvalidArgument),
+            NativeLibraryException => ("NativeLibraryUnavailable", ErrorCategory.ResourceUnavailable),
+            SwayException known => (known.Category + "Failed", ErrorCategory.InvalidResult),
+            FileNotFoundException or DirectoryNotFoundException => ("FileNotFound", ErrorCategory.ObjectNotFound),
+            UnauthorizedAccessException => ("AccessDenied", ErrorCategory.PermissionDenied),
+            IOException => ("InputOutputFailed", ErrorCategory.ReadError),
+            NotSupportedException or NotImplementedException => ("NotSupported", ErrorCategory.NotImplemented),
+            ArgumentException => ("InvalidArgument", ErrorCategory.InvalidArgument),
+            _ => ("UnexpectedFailure", ErrorCategory.InvalidOperation),
+        };
+        var record = new ErrorRecord(exception, id, category, fullName);
+        if (exception is SwayException { Remedy: { } remedy })
+        {
+            string message = exception.Message.Contains(remedy, StringComparison.Ordinal)
+                ? exception.Message
+                : $"{exception.Message} {remedy}";
+            record.ErrorDetails = new ErrorDetails(message) { RecommendedAction = remedy };
+        }
+
+        return record;
+    }
+
+    internal static ErrorRecord PathNotFound(string path, Exception? inner = null) => new(
+        new ItemNotFoundException($"Cannot find path '{path}' because it does not exist, or no item matches it.", inner),
+        "PathNotFound",
+        ErrorCategory.ObjectNotFound,
+        path);
+
+    internal static ErrorRecord NotFileSystem(string path, string provider) => new(
+        new PSArgumentException($"The path '{path}' belongs to the provider {provider}; adapters are files and folders."),
+        "PathNotFileSystem",
+        ErrorCategory.InvalidArgument,
+        path);
+
+    internal static ErrorRecord ParameterFolderNotFound(string path, string parameter) => new(
+        new DirectoryNotFoundException($"-{parameter}: '{path}' is not a folder."),
+        "FolderNotFound",
+        ErrorCategory.ObjectNotFound,
+        path);
+
+    internal static ErrorRecord ParameterConflict(string first, string second) => new(
+        new PSArgumentException($"-{first} and -{second} exclude each other."),
+        "ParametersExclude",
+        ErrorCategory.InvalidArgument,
+        second);
+
+    internal static ErrorRecord OutputExists(string path) => Of(
+        new OutputException($"'{path}' exists already.") { Path = path, Remedy = "Use -Force to replace it." }, path);
+}

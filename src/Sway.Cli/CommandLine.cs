@@ -12,6 +12,7 @@ internal static class CommandLine
     /// <summary>Every command, one line each.</summary>
     internal static RootCommand CreateRoot() => new("Makes LoRA adapters safe to move and easy to judge.")
     {
+        QuickstartCommand.Create(),
         InspectCommand.Create(),
         ConvertCommand.Create(),
         ExplainCommand.Create(),

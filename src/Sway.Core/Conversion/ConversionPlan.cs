@@ -11,12 +11,12 @@ public sealed record TensorFate(string Source, IReadOnlyList<string> Outputs, st
 /// <summary>Everything that a conversion will write, made from headers alone.</summary>
 public sealed class ConversionPlan : IDisposable
 {
-    private readonly IDisposable _owner;
+    private IReadOnlyList<IDisposable> _owned;
 
     /// <summary>Joins the parts; the plan owns the open source.</summary>
     public ConversionPlan(IDisposable owner)
     {
-        _owner = owner;
+        _owned = [owner];
     }
 
     /// <summary>The tensors of the output, in file order.</summary>
@@ -34,6 +34,21 @@ public sealed class ConversionPlan : IDisposable
     /// <summary>What becomes of each source tensor, in the source's order.</summary>
     public required IReadOnlyList<TensorFate> Fates { get; init; }
 
+    /// <summary>Free text for the tensors' file; null for none.</summary>
+    public IReadOnlyDictionary<string, string>? Metadata { get; init; }
+
+    /// <summary>The source's delta of each module of the output, for verifying; empty where the target has its own check.</summary>
+    public IReadOnlyList<PlannedDelta> Deltas { get; init; } = [];
+
     /// <inheritdoc/>
-    public void Dispose() => _owner.Dispose();
+    public void Dispose()
+    {
+        foreach (IDisposable item in _owned)
+        {
+            item.Dispose();
+        }
+    }
+
+    /// <summary>Takes over everything that the plan's expressions read from.</summary>
+    internal void Own(IReadOnlyList<IDisposable> owned) => _owned = owned;
 }

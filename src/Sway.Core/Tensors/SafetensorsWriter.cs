@@ -11,6 +11,9 @@ namespace Sway.Tensors;
 /// <param name="Value">The elements.</param>
 public sealed record PlannedTensor(string Name, TensorExpression Value);
 
+/// <summary>Sees the bytes of a tile on their way to the file.</summary>
+public delegate void TileInspector(PlannedTensor tensor, ReadOnlySpan<byte> tile);
+
 /// <summary>
 /// Writes safetensors files from plans: the header is known before the first element is read, the tensors are evaluated
 /// and written in tiles, so that memory does not grow with the file.
@@ -28,6 +31,7 @@ public static class SafetensorsWriter
     /// <param name="tensors">The tensors in file order.</param>
     /// <param name="metadata">Text for <c>__metadata__</c>; the entry is left out when null.</param>
     /// <param name="progress">Gets the bytes written so far and in all.</param>
+    /// <param name="inspect">Sees every tile before it is written.</param>
     /// <param name="cancellationToken">Stops between tiles.</param>
     /// <returns>The file's length in bytes.</returns>
     public static long Write(
@@ -35,6 +39,7 @@ public static class SafetensorsWriter
         IReadOnlyList<PlannedTensor> tensors,
         IReadOnlyDictionary<string, string>? metadata = null,
         IProgress<ByteProgress>? progress = null,
+        TileInspector? inspect = null,
         CancellationToken cancellationToken = default)
     {
         byte[] header = Header(tensors, metadata);
@@ -44,7 +49,7 @@ public static class SafetensorsWriter
         output.Write(header);
         foreach (PlannedTensor tensor in tensors)
         {
-            WriteTensor(tensor.Value, output);
+            WriteTensor(tensor, output, inspect);
         }
 
         output.Flush();
@@ -101,8 +106,9 @@ public static class SafetensorsWriter
         return header;
     }
 
-    private static void WriteTensor(TensorExpression value, TileOutput output)
+    private static void WriteTensor(PlannedTensor tensor, TileOutput output, TileInspector? inspect)
     {
+        TensorExpression value = tensor.Value;
         if (value.ElementCount == 0)
         {
             return;
@@ -110,16 +116,19 @@ public static class SafetensorsWriter
 
         long[] start = new long[value.Rank];
         long[] count = [.. value.Shape];
-        WriteBlock(value, 0, start, count, output);
+        WriteBlock(tensor, 0, start, count, output, inspect);
     }
 
-    private static void WriteBlock(TensorExpression value, int axis, long[] start, long[] count, TileOutput output)
+    private static void WriteBlock(PlannedTensor tensor, int axis, long[] start, long[] count, TileOutput output, TileInspector? inspect)
     {
+        TensorExpression value = tensor.Value;
         long bytes = TensorExpression.Product(count) * value.DType.ByteSize();
         if (bytes <= TileBytes || axis == value.Rank)
         {
             int length = checked((int)bytes);
-            value.Read(start, count, output.Reserve(length));
+            Span<byte> tile = output.Reserve(length)[..length];
+            value.Read(start, count, tile);
+            inspect?.Invoke(tensor, tile);
             output.Advance(length);
             return;
         }
@@ -132,7 +141,7 @@ public static class SafetensorsWriter
         {
             start[axis] = index;
             count[axis] = Math.Min(step, end - index);
-            WriteBlock(value, axis + 1, start, count, output);
+            WriteBlock(tensor, axis + 1, start, count, output, inspect);
         }
 
         start[axis] = first;

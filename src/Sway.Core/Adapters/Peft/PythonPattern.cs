@@ -13,7 +13,7 @@ internal sealed class PythonPattern
 
     private readonly Regex _regex;
 
-    public PythonPattern(string key)
+    public PythonPattern(string key, bool whole = false)
     {
         Key = key;
         if (key.Contains("-[", StringComparison.Ordinal) || HasForeignGroup(key) || key.Contains(@"\p", StringComparison.Ordinal)
@@ -23,7 +23,7 @@ internal sealed class PythonPattern
         }
 
         string translated = key.Replace("(?P<", "(?<", StringComparison.Ordinal).Replace(@"\Z", @"\z", StringComparison.Ordinal);
-        _regex = new Regex($@"\A(?:.*\.)?(?:{translated})$", RegexOptions.CultureInvariant, s_limit);
+        _regex = new Regex(whole ? $@"\A(?:{translated})\z" : $@"\A(?:.*\.)?(?:{translated})$", RegexOptions.CultureInvariant, s_limit);
     }
 
     public string Key { get; }

@@ -1,0 +1,163 @@
+using System.Globalization;
+using Sway.Adapters;
+using Sway.Architectures;
+using Sway.Tensors;
+
+namespace Sway.Conversion.Mlx;
+
+/// <summary>
+/// Expert adapters on bare parameters, as PEFT's parameter wrapper packs them: A (r * E, X) with rows expert-major,
+/// B (Y, r * E) with columns rank-major. Which of X and Y is the input depends on PEFT's version and on the parameter's
+/// layout; sizes tell it where they differ, recorded facts where they do not, and otherwise the adapter is refused.
+/// </summary>
+internal static class PackedExperts
+{
+    public static void Resolve(MlxResolution resolution, ModuleMap map, LoraModule module)
+    {
+        string path = $"{module.Path}.{module.ParameterName}";
+        ModuleMatch[] matches = [.. map.FindParameters(module.Path).Where(match => match.Path.EndsWith("." + module.ParameterName, StringComparison.Ordinal))];
+        if (matches.Length == 0)
+        {
+            resolution.Refusals.Add(RefusalCategory.UnknownModule, $"The model type {map.ModelType} has no such parameter.", path);
+            return;
+        }
+
+        if (matches[0].Rule.Unmappable is { } reason)
+        {
+            ModuleResolver.RefuseUnmappable(resolution, reason, module);
+            return;
+        }
+
+        if (matches[0].Layer >= 0 && resolution.Base!.LayerCount is { } layers && matches[0].Layer >= layers)
+        {
+            resolution.Refusals.Add(RefusalCategory.UnknownModule, $"The base has only {layers} layers.", path);
+            return;
+        }
+
+        long experts = module.A.Shape[0] / module.Rank;
+        if (matches[0].Rule.Layout == ExpertLayout.None || resolution.Base!.ExpertCount is not { } count || count != experts)
+        {
+            resolution.Refusals.Add(
+                RefusalCategory.ShapeMismatch,
+                $"{path} holds factors of rank {module.Rank} for {experts} experts; the base has {resolution.Base!.ExpertCount?.ToString(CultureInfo.InvariantCulture) ?? "none"}.",
+                module.SourceTensors);
+            return;
+        }
+
+        string leaf = matches[0].Rule.MlxPath![(matches[0].Rule.MlxPath!.LastIndexOf('.') + 1)..];
+        bool writesHidden = leaf is "down_proj" or "fc2";
+        if (InputFirst(resolution, module, matches, writesHidden, path) is not { } inputFirst)
+        {
+            return;
+        }
+
+        TensorExpression a = module.A.SplitAxis(0, experts);
+        TensorExpression b = module.B.SplitAxis(1, module.Rank).Permute(2, 0, 1);
+        (TensorExpression first, TensorExpression second) = inputFirst ? (a, b) : (b.Transpose(), a.Transpose());
+        if (!CheckParameter(resolution, matches[0], module, second.Shape[1], first.Shape[2]))
+        {
+            return;
+        }
+
+        foreach (ModuleMatch match in matches.DistinctBy(match => match.Rule.MlxPath, StringComparer.Ordinal))
+        {
+            resolution.Modules.Add(new MlxModule
+            {
+                Path = match.Rule.MlxPathOf(match.Layer),
+                Kind = MlxModuleKind.Switch,
+                A = first,
+                B = match.Rule.Rows.IsAll ? second : ModuleResolver.Rows(second, 1, match.Rule.Rows),
+                Scaling = module.Scaling,
+                SourceTensors = module.SourceTensors,
+                Note = $"unpacked from {path}" + (match.Rule.Rows.IsAll ? "" : $", part {match.Rule.Rows.Index + 1} of {match.Rule.Rows.Of} of its outputs"),
+            });
+        }
+    }
+
+    private static bool? InputFirst(MlxResolution resolution, LoraModule module, ModuleMatch[] matches, bool writesHidden, string path)
+    {
+        long x = module.A.Shape[1], y = module.B.Shape[0];
+        if (resolution.Base!.HiddenSize is not { } hidden || (x != hidden && y != hidden))
+        {
+            resolution.Refusals.Add(RefusalCategory.ShapeMismatch, $"Neither side of {path} ({x} and {y}) is the base's width.", module.SourceTensors);
+            return null;
+        }
+
+        if (x != y)
+        {
+            return writesHidden ? y == hidden : x == hidden;
+        }
+
+        bool?[] answers = [.. Candidates(resolution.Base, matches).Select(rule => BySquareFacts(resolution.Adapter, rule)).Distinct()];
+        if (answers is [{ } known])
+        {
+            return known;
+        }
+
+        resolution.Refusals.Add(
+            RefusalCategory.ExpertLayout,
+            $"The factors of {path} are square ({x}), and the file does not say which PEFT layout they have.",
+            module.SourceTensors);
+        return null;
+    }
+
+    private static IEnumerable<ModuleRule> Candidates(BaseModel model, ModuleMatch[] matches)
+    {
+        bool five = !(model.Config.TryGetProperty("transformers_version", out var version) && version.ValueKind == System.Text.Json.JsonValueKind.String
+            && version.GetString()!.StartsWith("4.", StringComparison.Ordinal));
+        return matches.Select(match => match.Rule).Where(rule => rule.TransformersVersion is not { } only || only == (five ? 5 : 4));
+    }
+
+    private static bool? BySquareFacts(LoraAdapter adapter, ModuleRule rule) => (IsOldLayout(adapter), rule.Layout) switch
+    {
+        (null, _) => null,
+        (true, ExpertLayout.OutIn) => false,
+        (true, _) => true,
+        (false, ExpertLayout.OutIn) => true,
+        (false, _) => rule.MarkedTransposed,
+    };
+
+    /// <summary>Whether PEFT below 0.19 packed the factors. An adapter that a newer one saved again keeps the old version
+    /// number but has bare parameter names and a doubled rank for the fused projection.</summary>
+    private static bool? IsOldLayout(LoraAdapter adapter)
+    {
+        bool bare = adapter.Config.TryGetProperty("target_parameters", out var targets) && targets.ValueKind == System.Text.Json.JsonValueKind.Array
+            && targets.EnumerateArray().Any(target => target.GetString() is { } name && !name.Contains('.', StringComparison.Ordinal));
+        bool rewritten = adapter.Config.TryGetProperty("rank_pattern", out var ranks) && ranks.ValueKind == System.Text.Json.JsonValueKind.Object
+            && ranks.TryGetProperty(@".*\.gate_up_proj", out _);
+        string? text = adapter.Config.TryGetProperty("peft_version", out var recorded) && recorded.ValueKind == System.Text.Json.JsonValueKind.String ? recorded.GetString() : null;
+        string[] parts = text?.Split('.', '+', '@') ?? [];
+        bool known = parts.Length >= 2 && int.TryParse(parts[0], NumberStyles.None, CultureInfo.InvariantCulture, out _)
+            && int.TryParse(parts[1], NumberStyles.None, CultureInfo.InvariantCulture, out _);
+        if (!known)
+        {
+            return bare && rewritten ? false : null;
+        }
+
+        bool old = int.Parse(parts[0], CultureInfo.InvariantCulture) == 0 && int.Parse(parts[1], CultureInfo.InvariantCulture) < 19;
+        return (old, bare && rewritten, bare || rewritten) switch
+        {
+            (false, _, _) => false,
+            (true, true, _) => false,
+            (true, false, false) => true,
+            _ => null,
+        };
+    }
+
+    private static bool CheckParameter(MlxResolution resolution, ModuleMatch match, LoraModule module, long outputs, long inputs)
+    {
+        if (resolution.Base!.FindWeight(match.Path) is not { Shape: [_, var middle, var last] })
+        {
+            return true;
+        }
+
+        bool fits = (middle == outputs && last == inputs) || (middle == inputs && last == outputs);
+        if (!fits)
+        {
+            resolution.Refusals.Add(
+                RefusalCategory.ShapeMismatch, $"{match.Path} is ({middle}, {last}) for each expert in the base; the factors are for {outputs} x {inputs}.", module.SourceTensors);
+        }
+
+        return fits;
+    }
+}

@@ -1,0 +1,132 @@
+using System.Text.Json;
+using System.Text.RegularExpressions;
+using Sway.Adapters;
+using Sway.Adapters.Peft;
+using Sway.Architectures;
+using Sway.Tensors;
+
+namespace Sway.Conversion.Mlx;
+
+/// <summary>
+/// Compares what the configuration targets with what the file holds. PEFT only warns about a missing module and goes on with
+/// fresh factors; a file that lost one would be silently weaker.
+/// </summary>
+internal static class TargetCoverage
+{
+    public static void Check(MlxResolution resolution)
+    {
+        LoraAdapter adapter = resolution.Adapter;
+        if (adapter.Format != AdapterFormat.Peft || adapter.Method != "LORA" || IsSet(adapter.Config, "exclude_modules") || IsSet(adapter.Config, "use_bdlora")
+            || (adapter.Config.TryGetProperty("init_lora_weights", out JsonElement init) && init.ValueKind == JsonValueKind.String && init.GetString() == "eva"))
+        {
+            return;
+        }
+
+        if (Targets(adapter.Config) is not { } targeted)
+        {
+            return;
+        }
+
+        try
+        {
+            string[] missing = resolution.Base?.Map is { } map && resolution.Base.Weights is { } weights
+                ? [.. FromBase(adapter, map, weights).Where(path => targeted(path) && InChosenLayers(adapter.Config, path))]
+                : [.. FromSiblings(adapter).Where(path => targeted(path) && InChosenLayers(adapter.Config, path))];
+            if (missing.Length > 0)
+            {
+                resolution.RefuseOrLeaveOut(
+                    RefusalCategory.MissingTensors, "The configuration targets modules that have no tensors in the file.", null, missing);
+            }
+        }
+        catch (RegexMatchTimeoutException)
+        {
+            resolution.Refusals.Add(RefusalCategory.BadConfig, "target_modules is a pattern that backtracks without end.");
+        }
+    }
+
+    private static IEnumerable<string> FromBase(LoraAdapter adapter, ModuleMap map, TensorFile weights)
+    {
+        var held = adapter.Modules.SelectMany(module => map.Find(module.Path).Select(match => match.Path).Append(module.Path)).ToHashSet(StringComparer.Ordinal);
+        foreach (TensorInfo tensor in weights.Tensors)
+        {
+            if (!tensor.Name.EndsWith(".weight", StringComparison.Ordinal) || tensor.Shape.Length != 2)
+            {
+                continue;
+            }
+
+            string path = tensor.Name[..^".weight".Length];
+            ModuleMatch match = map.Find(path) is [var first, ..] ? first : default;
+            bool ordinary = match.Rule is { Unmappable: null, IsParameter: false, IsPerExpert: false, Layout: ExpertLayout.None };
+            if (ordinary && !held.Contains(match.Path) && !held.Contains(path))
+            {
+                yield return match.Path;
+            }
+        }
+    }
+
+    /// <summary>Without the base: a common decoder's module that some layers have, every layer between has.</summary>
+    private static IEnumerable<string> FromSiblings(LoraAdapter adapter)
+    {
+        var held = adapter.Modules.Select(module => module.Path).ToHashSet(StringComparer.Ordinal);
+        string[] common = [.. held.Where(path => ModuleResolver.CommonPath().IsMatch(path))];
+        var layers = new SortedSet<int>();
+        var names = new SortedSet<string>(StringComparer.Ordinal);
+        foreach (string path in common)
+        {
+            ModulePath.TrySplitLayer(path, out int layer, out string relative);
+            layers.Add(layer);
+            names.Add(relative);
+        }
+
+        return layers.SelectMany(layer => names.Select(name => FormattableString.Invariant($"model.layers.{layer}.{name}"))).Where(path => !held.Contains(path));
+    }
+
+    private static Func<string, bool>? Targets(JsonElement config)
+    {
+        if (!config.TryGetProperty("target_modules", out JsonElement targets))
+        {
+            return null;
+        }
+
+        if (targets.ValueKind == JsonValueKind.Array)
+        {
+            string[] names = [.. targets.EnumerateArray().Where(item => item.ValueKind == JsonValueKind.String).Select(item => item.GetString()!)];
+            return path => names.Any(name => path == name || path.EndsWith("." + name, StringComparison.Ordinal));
+        }
+
+        if (targets.ValueKind != JsonValueKind.String || targets.GetString() == "all-linear")
+        {
+            return null;
+        }
+
+        try
+        {
+            var pattern = new PythonPattern(targets.GetString()!, whole: true);
+            return pattern.Matches;
+        }
+        catch (ArgumentException)
+        {
+            return null; // Syntax that only Python reads: the tensors are the truth.
+        }
+    }
+
+    private static bool InChosenLayers(JsonElement config, string path)
+    {
+        if (!config.TryGetProperty("layers_to_transform", out JsonElement chosen) || chosen.ValueKind == JsonValueKind.Null)
+        {
+            return true;
+        }
+
+        if (!ModulePath.TrySplitLayer(path, out int layer, out _))
+        {
+            return false;
+        }
+
+        return chosen.ValueKind == JsonValueKind.Array
+            ? chosen.EnumerateArray().Any(item => item.ValueKind == JsonValueKind.Number && item.TryGetInt32(out int value) && value == layer)
+            : chosen.ValueKind != JsonValueKind.Number || (chosen.TryGetInt32(out int single) && single == layer);
+    }
+
+    private static bool IsSet(JsonElement config, string name) =>
+        config.TryGetProperty(name, out JsonElement value) && value.ValueKind != JsonValueKind.Null && !(value.ValueKind == JsonValueKind.Array && value.GetArrayLength() == 0);
+}

@@ -31,7 +31,9 @@ internal static class TargetCoverage
         {
             string[] missing = resolution.Base?.Map is { } map && resolution.Base.Weights is { } weights
                 ? [.. FromBase(adapter, map, weights).Where(path => targeted(path) && InChosenLayers(adapter.Config, path))]
-                : [.. FromSiblings(adapter).Where(path => targeted(path) && InChosenLayers(adapter.Config, path))];
+                : resolution.Base?.Map is not { } known || IsUniform(known)
+                    ? [.. FromSiblings(adapter).Where(path => targeted(path) && InChosenLayers(adapter.Config, path))]
+                    : [];
             if (missing.Length > 0)
             {
                 resolution.RefuseOrLeaveOut(
@@ -64,7 +66,11 @@ internal static class TargetCoverage
         }
     }
 
-    /// <summary>Without the base: a common decoder's module that some layers have, every layer between has.</summary>
+    /// <summary>True where every layer has the same, commonly named modules.</summary>
+    private static bool IsUniform(ModuleMap map) => map.Rules.All(rule =>
+        !rule.HuggingFacePath.Contains('*', StringComparison.Ordinal) || ModuleResolver.CommonPath().IsMatch(ModulePath.Fill(rule.HuggingFacePath, 0, 0)));
+
+    /// <summary>Without the base's weights: a common decoder's module that some layers have, every layer between has.</summary>
     private static IEnumerable<string> FromSiblings(LoraAdapter adapter)
     {
         var held = adapter.Modules.Select(module => module.Path).ToHashSet(StringComparer.Ordinal);

@@ -1,2 +1,11 @@
-Console.Error.WriteLine("usage: Sway.Benchmarks NAME");
-return 2;
+using Sway.Benchmarks;
+
+string[] rest = args.Length > 1 ? args[1..] : [];
+switch (args.Length > 0 ? args[0] : "")
+{
+    case "conversion":
+        return ConversionBenchmark.Run(rest);
+    default:
+        Console.Error.WriteLine("usage: Sway.Benchmarks conversion [FOLDER]");
+        return 2;
+}

@@ -1,0 +1,24 @@
+# What every test file begins with: the built module, and adapters that may be written beside.
+$script:Root = Split-Path (Split-Path $PSScriptRoot)
+$script:Manifest = Get-Item (Join-Path $Root output Sway * Sway.psd1) |
+    Sort-Object { [version] $_.Directory.Name } | Select-Object -Last 1 -ExpandProperty FullName
+Import-Module $Manifest -Force
+$script:Samples = Join-Path $Root samples
+
+# A folder like samples/: adapters of the given names, and the base model's configuration where they look for it.
+function New-Workspace([string] $Path, [string[]] $Adapter = @('bible', 'untrained')) {
+    $null = New-Item -ItemType Directory (Join-Path $Path base), (Join-Path $Path adapters)
+    Copy-Item (Join-Path $Samples base config.json) (Join-Path $Path base)
+    foreach ($name in $Adapter) {
+        Copy-Item -Recurse (Join-Path $Samples adapters $name) (Join-Path $Path adapters)
+    }
+
+    $Path
+}
+
+# Cuts the tensors of an adapter off in the middle, as an interrupted download does.
+function Edit-AdapterTruncated([string] $Adapter) {
+    $file = [IO.File]::Open((Join-Path $Adapter adapter_model.safetensors), 'Open')
+    $file.SetLength([long] ($file.Length / 2))
+    $file.Dispose()
+}

@@ -14,11 +14,24 @@ internal static class CommonOptions
     };
 
     /// <summary>One or more adapters.</summary>
-    internal static Argument<string[]> AdapterPaths() => new("PATH")
+    internal static Argument<string[]> AdapterPaths() => RefuseOptions(new Argument<string[]>("PATH")
     {
         Description = "Adapter folders, or weights files in them.",
         Arity = ArgumentArity.OneOrMore,
-    };
+    });
+
+    /// <summary>Without this, a mistyped option would be taken for a path.</summary>
+    internal static Argument<T> RefuseOptions<T>(Argument<T> argument)
+    {
+        argument.Validators.Add(result =>
+        {
+            foreach (Token token in result.Tokens.Where(token => token.Value.StartsWith('-')))
+            {
+                result.AddError($"unknown option {token.Value} (a path that begins so is written ./{token.Value})");
+            }
+        });
+        return argument;
+    }
 
     /// <summary>The base model's folder.</summary>
     internal static Option<string?> Base() => new("--base")

@@ -28,7 +28,7 @@ internal static class DoctorCommand
         }
         else
         {
-            TextTable table = new TextTable().Column("What", noWrap: true).Column("State", noWrap: true).Column("Detail");
+            TextTable table = new TextTable().Column("What").Column("State").Column("Detail", wrap: true);
             findings.ForEach(finding => table.Row(finding.Name, finding.Ok ? "ok" : "WRONG", finding.Detail));
             table.WriteTo(context.Output);
         }

@@ -9,7 +9,8 @@ internal static class ExplainCommand
 {
     internal static Command Create()
     {
-        var path = new Argument<string>("PATH") { Description = "An adapter's folder, or a weights file in it." };
+        Argument<string> path = CommonOptions.RefuseOptions(
+            new Argument<string>("PATH") { Description = "An adapter's folder, or a weights file in it." });
         var options = new ConversionOptionSet();
         var command = new Command("explain", "Say what a conversion makes of each source tensor, and why. Writes nothing.") { path };
         options.AddTo(command);
@@ -29,7 +30,7 @@ internal static class ExplainCommand
             return;
         }
 
-        TextTable table = new TextTable().Column("Source tensor").Column("Becomes").Column("How");
+        TextTable table = new TextTable().Column("Source tensor", wrap: true).Column("Becomes", wrap: true).Column("How", wrap: true);
         foreach (TensorFate fate in plan.Fates)
         {
             string becomes = fate.Outputs.Count == 0 ? "(left out)" : string.Join('\n', fate.Outputs);

@@ -83,9 +83,9 @@ internal static class QuickstartCommand
     private static void WriteText(CommandOutput output, List<SampleOutcome> outcomes, Samples samples, TimeSpan elapsed)
     {
         TextTable table = new TextTable()
-            .Column("Name", noWrap: true).Column("Result", noWrap: true).Column("Method").Column("Rank", right: true)
-            .Column("Scale", right: true).Column("Modules", right: true).Column("Type").Column("Written", right: true, noWrap: true)
-            .Column("Compared with the source");
+            .Column("Name").Column("Result").Column("Method").Column("Rank", right: true)
+            .Column("Scale", right: true).Column("Modules", right: true).Column("Type").Column("Written", right: true)
+            .Column("Deltas against the source", wrap: true);
         foreach (SampleOutcome outcome in outcomes)
         {
             table.Row(outcome.Result is { } result ? Converted(outcome.Name, result) : [outcome.Name, "refused", "", "", "", "", "", "", "nothing written"]);
@@ -105,8 +105,10 @@ internal static class QuickstartCommand
     [
         name, "converted", result.Method, Format.Count(result.Rank), Format.Number(result.Scale), Format.Count(result.ModuleCount),
         Format.List(result.DTypes), Format.Bytes(result.WrittenBytes),
-        result.VerifiedDifference is { } difference ? ConversionReport.Verdict(difference) : "not verified",
+        result.VerifiedDifference is { } difference ? Compared(difference) : "not verified",
     ];
+
+    private static string Compared(double difference) => difference == 0 ? "equal bit for bit" : "within " + Format.Difference(difference);
 
     private static void WriteEnd(CommandOutput output, List<SampleOutcome> outcomes, Samples samples, TimeSpan elapsed)
     {
@@ -117,13 +119,20 @@ internal static class QuickstartCommand
             ? $"As expected: {counts}, in {Format.Seconds(elapsed.TotalSeconds)}. The temporary outputs are removed."
             : $"NOT as expected: {string.Join(", ", surprises.Select(outcome => outcome.Name))} ({counts}).");
         string sample = Format.Path(Path.Combine(samples.Folder, "adapters", "bible"));
-        string separator = new('-', 4);
         output.Line();
-        output.Line($"{separator} What to do next (sway stands for: dotnet run --project src/Sway.Cli -c Release --)");
-        output.Line($"sway inspect {sample} --detailed        every module of an adapter");
-        output.Line($"sway explain {sample} --to mlx          what becomes of each tensor, and why");
-        output.Line("sway convert YOUR-ADAPTER --to mlx --verify         your own adapter, into YOUR-ADAPTER-mlx");
-        output.Line("sway doctor                                         what this machine offers");
+        output.Line("What to do next (sway stands for: dotnet run --project src/Sway.Cli -c Release --)");
+        (string Command, string Effect)[] steps =
+        [
+            ($"sway inspect {sample} --detailed", "every module of an adapter"),
+            ($"sway explain {sample} --to mlx", "what becomes of each tensor, and why"),
+            ("sway convert YOUR-ADAPTER --to mlx --verify", "your own adapter, into YOUR-ADAPTER-mlx"),
+            ("sway doctor", "what this machine offers"),
+        ];
+        int width = steps.Max(step => step.Command.Length);
+        foreach ((string command, string effect) in steps)
+        {
+            output.Line($"  {command.PadRight(width)}  {effect}");
+        }
     }
 }
 

@@ -9,10 +9,9 @@ internal static class AdapterTables
     internal static void Write(CommandOutput output, IReadOnlyList<LoraAdapterInfo> adapters)
     {
         var table = new TextTable()
-            .Column("Name", noWrap: true).Column("Format").Column("Method")
-            .Column("Rank").Column("Scaling").Column("Modules", right: true).Column("Layers", right: true)
-            .Column("Parameters", right: true).Column("Type").Column("Size", right: true, noWrap: true)
-            .Column("Problems", right: true);
+            .Column("Name").Column("Format").Column("Method")
+            .Column("Rank", wrap: true).Column("Scaling", wrap: true).Column("Modules", right: true).Column("Layers", right: true)
+            .Column("Parameters", right: true).Column("Type").Column("Size", right: true);
         foreach (LoraAdapterInfo adapter in adapters)
         {
             table.Row(
@@ -25,8 +24,7 @@ internal static class AdapterTables
                 Format.Count(adapter.LayerCount),
                 Format.Count(adapter.Parameters),
                 Format.List(adapter.DTypes),
-                Format.Bytes(adapter.SizeBytes),
-                Format.Count(adapter.Problems.Count));
+                Format.Bytes(adapter.SizeBytes));
         }
 
         table.WriteTo(output);

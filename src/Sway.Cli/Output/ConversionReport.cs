@@ -39,7 +39,7 @@ internal static class ConversionReport
     /// <summary>What verifying found, in words.</summary>
     internal static string Verdict(double difference) => difference == 0
         ? "every delta equals the source's bit for bit"
-        : $"largest relative difference of a delta {difference.ToString("0.0e0", CultureInfo.InvariantCulture)}";
+        : $"largest relative difference of a delta: {Format.Difference(difference)}";
 
     private static void Lines(CommandOutput output, string title, IReadOnlyList<string> texts)
     {

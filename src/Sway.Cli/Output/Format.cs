@@ -32,6 +32,9 @@ internal static class Format
     /// <summary>A number in at most six digits.</summary>
     internal static string Number(double value) => value.ToString("G6", CultureInfo.InvariantCulture);
 
+    /// <summary>A small difference in two digits, for example <c>2.7e-8</c>.</summary>
+    internal static string Difference(double value) => value.ToString("0.0e0", CultureInfo.InvariantCulture);
+
     /// <summary>Seconds with a fitting unit.</summary>
     internal static string Seconds(double seconds) => seconds < 1
         ? (seconds * 1000).ToString("0", CultureInfo.InvariantCulture) + " ms"

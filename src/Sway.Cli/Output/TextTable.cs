@@ -7,10 +7,15 @@ internal sealed class TextTable
 {
     private readonly Table _table = new() { Border = TableBorder.Simple };
 
-    /// <summary>Adds a column; numbers are set flush right.</summary>
-    internal TextTable Column(string title, bool right = false, bool noWrap = false)
+    /// <summary>Adds a column; numbers are set flush right, and only long texts wrap.</summary>
+    internal TextTable Column(string title, bool right = false, bool wrap = false)
     {
-        var column = new TableColumn(new Text(title)) { NoWrap = noWrap, Alignment = right ? Justify.Right : Justify.Left };
+        var column = new TableColumn(new Text(title)) 
+        {
+            NoWrap = !wrap,
+            Alignment = right ? Justify.Right : Justify.Left,
+            Padding = new Padding(0, 0, 1, 0),
+        };
         _table.AddColumn(column);
         return this;
     }

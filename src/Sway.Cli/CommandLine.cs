@@ -17,6 +17,7 @@ internal static class CommandLine
         ConvertCommand.Create(),
         ExplainCommand.Create(),
         RepairCommand.Create(),
+        MergeCommand.Create(),
         DoctorCommand.Create(),
     };
 

@@ -10,6 +10,13 @@ internal static class MergedModelFiles
 {
     private static readonly string[] s_weightEndings = [".safetensors", ".safetensors.index.json", ".bin", ".bin.index.json", ".pt", ".pth", ".gguf", ".h5", ".msgpack", ".npz", ".onnx"];
 
+    private static readonly JsonSerializerOptions s_indented = new()
+    {
+        WriteIndented = true,
+        NewLine = "\n",
+        Encoder = System.Text.Encodings.Web.JavaScriptEncoder.UnsafeRelaxedJsonEscaping,
+    };
+
     /// <summary>Writes everything below a folder.</summary>
     /// <returns>The bytes of the tensor files.</returns>
     public static long Write(
@@ -24,7 +31,7 @@ internal static class MergedModelFiles
             string name = Path.GetFileName(shard.Path);
             PlannedTensor[] tensors = [.. shard.Tensors.SelectMany(merged.Replace)];
             Dictionary<string, string>? metadata = shard.Metadata.Count > 0 ? shard.Metadata.ToDictionary(StringComparer.Ordinal) : null;
-            written += SafetensorsWriter.Write(Path.Combine(folder, name), tensors, metadata, progress, cancellationToken);
+            written += SafetensorsWriter.Write(Path.Combine(folder, name), tensors, metadata, progress, cancellationToken: cancellationToken);
             foreach (PlannedTensor tensor in tensors)
             {
                 map[tensor.Name] = name;
@@ -79,10 +86,5 @@ internal static class MergedModelFiles
         }
     }
 
-    private static byte[] Utf8(JsonObject json) => JsonSerializer.SerializeToUtf8Bytes(json, new JsonSerializerOptions
-    {
-        WriteIndented = true,
-        NewLine = "\n",
-        Encoder = System.Text.Encodings.Web.JavaScriptEncoder.UnsafeRelaxedJsonEscaping,
-    });
+    private static byte[] Utf8(JsonObject json) => JsonSerializer.SerializeToUtf8Bytes(json, s_indented);
 }

@@ -11,6 +11,7 @@ internal sealed class MergeFactors
     private readonly int _columns;
     private readonly float _scaling;
     private readonly DType _productType;
+    private readonly bool _fused;
 
     public MergeFactors(MergeTerm term, long expert)
     {
@@ -22,6 +23,7 @@ internal sealed class MergeFactors
         _columns = (int)right.Shape[1];
         _productType = DType.F32;
         _scaling = (float)term.Scaling;
+        _fused = !term.ScalesLeft;
         if (!term.ScalesLeft)
         {
             return;
@@ -40,7 +42,7 @@ internal sealed class MergeFactors
     /// <summary>One row of the delta in float32.</summary>
     public void Row(long row, Span<float> delta)
     {
-        // One fused multiply-add for each step of the rank, in order: what the libraries' matrix products do for small ranks.
+        // In order of the rank, as the libraries' matrix products do: torch's with fused multiply-add, mlx's without.
         delta.Clear();
         ReadOnlySpan<float> left = _left.AsSpan(checked((int)(row * _rank)), _rank);
         for (int k = 0; k < _rank; k++)
@@ -49,7 +51,7 @@ internal sealed class MergeFactors
             float factor = left[k];
             for (int j = 0; j < delta.Length; j++)
             {
-                delta[j] = MathF.FusedMultiplyAdd(factor, right[j], delta[j]);
+                delta[j] = _fused ? MathF.FusedMultiplyAdd(factor, right[j], delta[j]) : (factor * right[j]) + delta[j];
             }
         }
 

@@ -18,6 +18,7 @@ internal static class CommandLine
         ExplainCommand.Create(),
         RepairCommand.Create(),
         MergeCommand.Create(),
+        CompareCommand.Create(),
         DoctorCommand.Create(),
     };
 

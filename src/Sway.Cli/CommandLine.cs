@@ -17,6 +17,8 @@ internal static class CommandLine
         ConvertCommand.Create(),
         ExplainCommand.Create(),
         RepairCommand.Create(),
+        MergeCommand.Create(),
+        CompareCommand.Create(),
         DoctorCommand.Create(),
     };
 

@@ -14,6 +14,8 @@ namespace Sway.Cli.Output;
 [JsonSerializable(typeof(LoraAdapterInfo))]
 [JsonSerializable(typeof(AdapterConversionResult))]
 [JsonSerializable(typeof(Adapters.Mlx.Repair.AdapterRepairResult))]
+[JsonSerializable(typeof(Merging.AdapterMergeResult))]
+[JsonSerializable(typeof(Merging.LoraAdapterComparison))]
 [JsonSerializable(typeof(TensorFate))]
 [JsonSerializable(typeof(Diagnostics.DoctorFinding))]
 internal sealed partial class CliJson : JsonSerializerContext

@@ -91,7 +91,7 @@ public static class AdapterConverter
     private static Func<LoraAdapter, BaseModel?, BaseSource, ConversionOptions, LoraAdapter?, ConversionPlan> Planner(ConversionTarget target) => target switch
     {
         ConversionTarget.Mlx => MlxPlanner.Plan,
-        _ => throw new NotSupportedException($"Writing {target} is not part of this build."),
+        _ => static (adapter, model, source, options, _) => Peft.PeftPlanner.Plan(adapter, model, source, options),
     };
 
     private static void CheckDestination(ConversionPlan plan, string output, bool force)

@@ -15,15 +15,16 @@ public static class PeftPlanner
     /// <param name="source">Where the base model was found.</param>
     /// <param name="options">Choices.</param>
     /// <exception cref="ConversionRefusedException">PEFT cannot express the adapter exactly.</exception>
-    public static ConversionPlan Plan(LoraAdapter adapter, BaseModel? model, BaseSource source, ConversionOptions options)
+    public static ConversionPlan Plan(LoraAdapter adapter, BaseModel? model, BaseSource source, ConversionOptions options) =>
+        adapter.Format == AdapterFormat.Peft
+            ? throw new ConversionRefusedException(adapter.Path, [new Refusal(RefusalCategory.AlreadyPeft, "The adapter is a PEFT adapter already.")])
+            : PlanModules(adapter, model, source, options);
+
+    /// <summary>As <see cref="Plan"/>, for modules in any naming that can be placed.</summary>
+    internal static ConversionPlan PlanModules(LoraAdapter adapter, BaseModel? model, BaseSource source, ConversionOptions options)
     {
         var refusals = new List<Refusal>();
         var warnings = new List<string>(adapter.Warnings);
-        if (adapter.Format == AdapterFormat.Peft)
-        {
-            refusals.Add(new Refusal(RefusalCategory.AlreadyPeft, "The adapter is a PEFT adapter already."));
-        }
-
         if (options.Strict && adapter.Warnings.Count > 0)
         {
             refusals.Add(new Refusal(RefusalCategory.BadConfig, "What the files record is doubtful: " + string.Join(" ", adapter.Warnings)));
@@ -89,6 +90,7 @@ public static class PeftPlanner
             TensorFileName = TensorFileName,
             Configuration = config.ToJson(),
             Fates = Fates(adapter, tensors),
+            Metadata = new Dictionary<string, string>(StringComparer.Ordinal) { ["format"] = "pt" },
             Summary = new AdapterConversionResult
             {
                 FullName = "",

@@ -1,0 +1,126 @@
+using System.Text.Json;
+using Sway.Adapters;
+using Sway.Architectures;
+using Sway.IO;
+using Sway.Tensors;
+
+namespace Sway.Merging;
+
+/// <summary>
+/// Merges an adapter into its base model: PEFT adapters as <c>merge_and_unload</c> does, mlx-lm adapters as
+/// <c>mlx_lm.fuse</c> does, with their roundings. The output keeps the base's files, names and types.
+/// </summary>
+public static class AdapterMerger
+{
+    /// <summary>Writes the merged model.</summary>
+    /// <param name="path">The adapter.</param>
+    /// <param name="destination">The output folder itself.</param>
+    /// <param name="options">Choices.</param>
+    /// <param name="progress">Gets bytes written and in all, of each file in turn.</param>
+    /// <param name="cancellationToken">Stops between tiles and removes what was written.</param>
+    /// <exception cref="ConversionRefusedException">The result would not be the adapter's function.</exception>
+    /// <exception cref="OutputException">The output exists already.</exception>
+    public static AdapterMergeResult Merge(
+        string path, string destination, MergeOptions options, IProgress<ByteProgress>? progress = null, CancellationToken cancellationToken = default)
+    {
+        using LoraAdapter adapter = AdapterReader.Open(path);
+        using BaseModel? model = BaseModelLocator.Open(adapter.Path, adapter.BaseModelName, options.BaseModel, search: true, out _);
+        var refusals = new List<Refusal>(adapter.Obstacles);
+        if (model?.Weights is not { } weights)
+        {
+            refusals.Add(new Refusal(RefusalCategory.NeedsBase, "Merging needs the base model's safetensors weights, which were not found.")
+            {
+                Remedy = "Name the base model's folder with --base (-BaseModel).",
+            });
+            throw new ConversionRefusedException(adapter.Path, refusals);
+        }
+
+        AddExtras(adapter, refusals);
+        bool fanInFanOut = adapter.Config.ValueKind == JsonValueKind.Object
+            && adapter.Config.TryGetProperty("fan_in_fan_out", out JsonElement fan) && fan.ValueKind == JsonValueKind.True;
+        IReadOnlyDictionary<string, List<MergeTerm>> terms = new MergePlacement(model, weights, options.SafeMerge, fanInFanOut, refusals).Place(adapter.Modules);
+        AffineQuantization? quantization = MergedModel.Quantization(model);
+        var warnings = new List<string>(adapter.Warnings);
+        Check(adapter, model, terms, quantization is not null && !options.Dequantize, refusals, warnings);
+        if (refusals.Count > 0)
+        {
+            throw new ConversionRefusedException(adapter.Path, refusals);
+        }
+
+        string full = CheckDestination(destination, adapter.Path, model.Folder, options.Force);
+        using AtomicDirectory output = AtomicDirectory.Create(full);
+        var merged = new MergedModel(model, weights, terms, options.Dequantize);
+        long written = MergedModelFiles.Write(
+            output.TemporaryPath, model.Folder, weights, merged, options.Dequantize && quantization is not null, progress, cancellationToken);
+        output.Commit(options.Force);
+        return new AdapterMergeResult
+        {
+            FullName = full,
+            Sources = [adapter.Path],
+            BaseModel = model.Folder,
+            Method = "Model",
+            ModuleCount = adapter.Modules.Count,
+            TensorCount = merged.Changed,
+            Warnings = warnings,
+            WrittenBytes = written,
+        };
+    }
+
+    internal static string CheckDestination(string destination, string adapter, string? baseFolder, bool force)
+    {
+        string full = Path.TrimEndingDirectorySeparator(Path.GetFullPath(destination));
+        if (full == adapter || full == baseFolder || adapter.StartsWith(full + Path.DirectorySeparatorChar, StringComparison.Ordinal)
+            || baseFolder?.StartsWith(full + Path.DirectorySeparatorChar, StringComparison.Ordinal) == true)
+        {
+            throw new OutputException($"{destination} holds what is to be read.") { Path = full, Remedy = "Name another folder." };
+        }
+
+        return !force && (Directory.Exists(full) || File.Exists(full))
+            ? throw new OutputException($"{destination} exists already.") { Path = full, Remedy = "Use -Force (--force) to replace it." }
+            : full;
+    }
+
+    private static void AddExtras(LoraAdapter adapter, List<Refusal> refusals)
+    {
+        string[] others = [.. adapter.Extras
+            .Where(extra => extra.Kind is not (AdapterExtraKind.BaseLayerCopy or AdapterExtraKind.TrainingBuffer)).Select(extra => extra.Name)];
+        if (others.Length > 0 && adapter.Obstacles.Count == 0)
+        {
+            refusals.Add(new Refusal(RefusalCategory.ModulesToSave, "The adapter holds tensors beside its low-rank deltas, which merging does not apply.")
+            {
+                Modules = others,
+            });
+        }
+    }
+
+    private static void Check(
+        LoraAdapter adapter,
+        BaseModel model,
+        IReadOnlyDictionary<string, List<MergeTerm>> terms,
+        bool quantizesAgain,
+        List<Refusal> refusals,
+        List<string> warnings)
+    {
+        string[] shared = [.. terms.Where(entry => entry.Value.Count > 1 && entry.Value.Exists(term => term.Magnitude is not null)).Select(entry => entry.Key)];
+        if (shared.Length > 0)
+        {
+            refusals.Add(new Refusal(RefusalCategory.MixedDora, "DoRA on parts of one stored weight is not merged.") { Modules = shared });
+        }
+
+        LoraModule[] dora = [.. adapter.Modules.Where(module => module.Magnitude is not null && module.Kind == LoraModuleKind.Experts)];
+        if (dora.Length > 0)
+        {
+            refusals.Add(new Refusal(RefusalCategory.DoraExperts, "DoRA on experts is not merged.") { Modules = [.. dora.Select(module => module.Path)] });
+        }
+
+        if (quantizesAgain)
+        {
+            warnings.Add("The base is quantized and is quantized again after merging, which moves its outputs; --dequantize (-Dequantize) keeps them exact.");
+        }
+
+        if (model.IsTied && adapter.Modules.FirstOrDefault(module => module is { Kind: LoraModuleKind.Embedding, AlsoChangesTiedHead: false }) is { } embedding)
+        {
+            warnings.Add($"The head of this model is its embedding: merging {embedding.Path} changes both, as PEFT's merge does, while the unmerged adapter changes the input only.");
+        }
+    }
+}

@@ -3,6 +3,7 @@ using System.CommandLine.Invocation;
 using System.Globalization;
 using System.Text;
 using Sway.Cli.Commands;
+using Sway.Cli.Commands.Measuring;
 
 namespace Sway.Cli;
 
@@ -17,6 +18,7 @@ internal static class CommandLine
         ConvertCommand.Create(),
         ExplainCommand.Create(),
         RepairCommand.Create(),
+        ScoreCommand.Create(),
         DoctorCommand.Create(),
     };
 

@@ -19,6 +19,10 @@ internal static class CommandLine
         ExplainCommand.Create(),
         RepairCommand.Create(),
         ScoreCommand.Create(),
+        PerplexityCommand.Create(),
+        DivergenceCommand.Create(),
+        NextTokenCommand.Create(),
+        GenerateCommand.Create(),
         DoctorCommand.Create(),
     };
 

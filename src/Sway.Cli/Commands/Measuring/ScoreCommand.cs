@@ -15,7 +15,9 @@ internal static class ScoreCommand
         var prompt = new Option<string?>("--prompt") { Description = "One prompt.", HelpName = "TEXT" };
         var completion = new Option<string?>("--completion") { Description = "Its completion.", HelpName = "TEXT" };
         var divergence = new Option<bool>("--divergence") { Description = "Exact divergences at each scored position too." };
-        foreach (Option option in (Option[])[input, prompt, completion, divergence])
+        Option<BoundaryChoice> boundary = CommonOptions.OneOf(
+            "--boundary", "How prompt and completion become tokens.", (BoundaryChoice?)BoundaryChoice.Joint);
+        foreach (Option option in (Option[])[input, prompt, completion, divergence, boundary])
         {
             command.Options.Add(option);
         }
@@ -24,7 +26,9 @@ internal static class ScoreCommand
         {
             using ScoringSession session = measure.Open(context);
             var items = Items(context.Value(input), context.Value(prompt), context.Value(completion)).ToList();
-            return measure.ForEachAdapter(context, session, adapter => Score(context, session, items, adapter, context.Value(divergence)));
+            var text = new TextTokens(session, measure.Bos(context));
+            return measure.ForEachAdapter(
+                context, session, adapter => Score(context, session, text, items, adapter, context.Value(divergence), context.Value(boundary)));
         });
     }
 
@@ -40,18 +44,19 @@ internal static class ScoreCommand
             : throw new UsageException("score needs --input, or --prompt and --completion");
     }
 
-    private static int Score(CommandContext context, ScoringSession session, List<JsonObject> items, string? adapter, bool divergence)
+    private static int Score(
+        CommandContext context, ScoringSession session, TextTokens text, List<JsonObject> items, string? adapter, bool divergence,
+        BoundaryChoice boundary)
     {
-        var text = new TextTokens(session);
         int code = ExitCode.Done;
         foreach (JsonObject item in items)
         {
             string id = MeasureInput.Id(item) ?? string.Empty;
             int failed = context.ForEach([id], _ =>
             {
-                CompletionTokens tokens = text.Completion(item);
+                CompletionTokens tokens = text.Completion(item, boundary);
                 SequenceScore score = session.Score(tokens.Sequence, divergence, context.Token);
-                Write(context, session, id, adapter, tokens, score);
+                Write(context, session, text, id, adapter, tokens, score);
             });
             code = Math.Max(code, failed);
         }
@@ -60,7 +65,7 @@ internal static class ScoreCommand
     }
 
     private static void Write(
-        CommandContext context, ScoringSession session, string id, string? adapter, CompletionTokens tokens, SequenceScore score)
+        CommandContext context, ScoringSession session, TextTokens text, string id, string? adapter, CompletionTokens tokens, SequenceScore score)
     {
         if (!context.Output.IsJson)
         {
@@ -76,8 +81,18 @@ internal static class ScoreCommand
         }
 
         line["tokenIds"] = MeasureInput.Array(tokens.Sequence.Ids.Skip(tokens.Sequence.FirstScored));
+        if (text.Texts(tokens.Sequence.Ids.Skip(tokens.Sequence.FirstScored)) is { } texts)
+        {
+            line["tokens"] = new JsonArray([.. texts.Select(token => (JsonNode)JsonValue.Create(token))]);
+        }
+
         line["promptTokenCount"] = tokens.Sequence.FirstScored;
         line["boundary"] = tokens.Boundary;
+        if (tokens.MergedPromptBytes > 0)
+        {
+            line["mergedPromptBytes"] = tokens.MergedPromptBytes;
+        }
+
         line["bos"] = tokens.Bos;
         line["base"] = View(score.Base);
         if (score.Adapted is { } adapted)

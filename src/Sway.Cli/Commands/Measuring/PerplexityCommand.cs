@@ -74,7 +74,7 @@ internal static class PerplexityCommand
         string adapted = line["adapted"] is { } other ? $"  adapted {Number(other)}" : string.Empty;
         context.Output.Line($"{id}{(adapter is null ? string.Empty : " " + adapter)}  perplexity: base {Number(line["base"]!)}{adapted}");
 
-        static string Number(JsonNode view) => view["perplexity"] is { } value ? value.GetValue<double>().ToString("F4") : "none";
+        static string Number(JsonNode view) => view["perplexity"] is { } value ? value.GetValue<double>().ToString("F4", System.Globalization.CultureInfo.InvariantCulture) : "none";
     }
 
     private static JsonObject View(double[] logProbs, int? bytes, bool detailed)

@@ -3,6 +3,7 @@ using System.CommandLine.Invocation;
 using System.Globalization;
 using System.Text;
 using Sway.Cli.Commands;
+using Sway.Cli.Commands.Measuring;
 
 namespace Sway.Cli;
 
@@ -19,6 +20,11 @@ internal static class CommandLine
         RepairCommand.Create(),
         MergeCommand.Create(),
         CompareCommand.Create(),
+        ScoreCommand.Create(),
+        PerplexityCommand.Create(),
+        DivergenceCommand.Create(),
+        NextTokenCommand.Create(),
+        GenerateCommand.Create(),
         DoctorCommand.Create(),
     };
 

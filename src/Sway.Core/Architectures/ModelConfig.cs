@@ -112,6 +112,11 @@ public sealed class ModelConfig
                 })]
             : throw Unsupported(name);
 
+    /// <summary>One whole number or a list of them; empty when absent.</summary>
+    public IReadOnlyList<int> IntOrInts(string name) => !TryGet(name, out var value)
+        ? []
+        : value.ValueKind == JsonValueKind.Array ? Ints(name)! : [ToInt(name, value)];
+
     /// <summary>An object, or null.</summary>
     public JsonElement? Object(string name) => !TryGet(name, out var value)
         ? null

@@ -58,6 +58,14 @@ public sealed class Decoder
     /// <summary>The embedding matrix.</summary>
     internal LoadedLinear Embedding { get; }
 
+    /// <summary>Which variant of its rotary embeddings a sequence of this length takes.</summary>
+    public int RopeVariant(int length) => Spec.Layers.Max(layer => layer.Mixer switch
+    {
+        AttentionSpec attention => attention.Rope?.Variant(length) ?? 0,
+        LatentAttentionSpec latent => latent.Rope.Variant(length),
+        _ => 0,
+    });
+
     /// <summary>The hidden states before the final norm, row = view * tokens + token, sequences one after another.</summary>
     /// <param name="parts">The sequences.</param>
     /// <param name="views">The views.</param>

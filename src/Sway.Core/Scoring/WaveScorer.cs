@@ -14,7 +14,9 @@ internal static class WaveScorer
         CancellationToken cancellationToken)
     {
         var results = wave.Select(sequence => Empty(decoder, sequence, views.Count, divergence)).ToArray();
-        var plan = PrefixPlan.Make(wave, sharePrefixes);
+        // A prefix is the same for all only where the rotary variant is.
+        var alike = wave.All(sequence => decoder.RopeVariant(sequence.Ids.Count) == decoder.RopeVariant(wave[0].Ids.Count));
+        var plan = PrefixPlan.Make(wave, sharePrefixes && alike);
         var parts = new List<SequencePart>();
         if (plan.Shared > 0)
         {

@@ -1,0 +1,103 @@
+using System.CommandLine;
+using Sway.Scoring;
+
+namespace Sway.Cli.Commands.Measuring;
+
+/// <summary>Engines that can be asked for.</summary>
+internal enum BackendChoice
+{
+    Auto,
+    Cpu,
+    Mlx,
+}
+
+/// <summary>Arithmetic that can be asked for.</summary>
+internal enum PrecisionChoice
+{
+    Float32,
+    Native,
+}
+
+/// <summary>When a start token is put in front of a text.</summary>
+internal enum BosChoice
+{
+    Auto,
+    Always,
+    Never,
+}
+
+/// <summary>The options that all measuring commands share.</summary>
+internal sealed class MeasureOptions
+{
+    private readonly Option<string> _model = new("--model") { Description = "The base model's folder.", HelpName = "DIR", Required = true };
+    private readonly Option<string[]> _adapters = new("--adapter")
+    {
+        Description = "An adapter; may be given several times.", HelpName = "PATH", DefaultValueFactory = _ => [],
+    };
+
+    private readonly Option<BackendChoice> _backend = CommonOptions.OneOf("--backend", "The engine.", (BackendChoice?)BackendChoice.Auto);
+    private readonly Option<int> _threads = new("--threads") { Description = "Threads; 0 = one for each processor.", HelpName = "N" };
+    private readonly Option<PrecisionChoice> _precision = CommonOptions.OneOf("--precision", "The arithmetic.", (PrecisionChoice?)PrecisionChoice.Float32);
+    private readonly Option<double> _strength = new("--strength")
+    {
+        Description = "Strength of the adapter: 0 = base, 1 = the adapter, anything between or beyond.", HelpName = "L", DefaultValueFactory = _ => 1.0,
+    };
+
+    private readonly Option<BosChoice> _bos = CommonOptions.OneOf("--bos", "Whether a start token is put in front.", (BosChoice?)BosChoice.Auto);
+    private readonly Option<bool> _detailed = new("--detailed") { Description = "Numbers of each token too." };
+
+    /// <summary>Adds the options to a command.</summary>
+    internal MeasureOptions AddTo(Command command)
+    {
+        foreach (Option option in (Option[])[_model, _adapters, _backend, _threads, _precision, _strength, _bos, _detailed])
+        {
+            command.Options.Add(option);
+        }
+
+        return this;
+    }
+
+    /// <summary>The adapters that were named.</summary>
+    internal string[] Adapters(CommandContext context) => context.Value(_adapters);
+
+    /// <summary>When a start token is put in front.</summary>
+    internal BosChoice Bos(CommandContext context) => context.Value(_bos);
+
+    /// <summary>Whether numbers of each token are wanted.</summary>
+    internal bool Detailed(CommandContext context) => context.Value(_detailed);
+
+    /// <summary>Loads the model.</summary>
+    internal ScoringSession Open(CommandContext context)
+    {
+        if (context.Value(_backend) == BackendChoice.Mlx)
+        {
+            throw new NativeLibraryException("The MLX engine is not part of this build.") { Remedy = "Use --backend cpu." };
+        }
+
+        if (context.Value(_precision) == PrecisionChoice.Native)
+        {
+            throw new ScoringException("The CPU engine computes in float32 only.") { Remedy = "Use --precision float32." };
+        }
+
+        return ScoringSession.Open(
+            ExistingPath.Of(context.Value(_model)), null, new ScoringOptions { Threads = context.Value(_threads), Strength = context.Value(_strength) });
+    }
+
+    /// <summary>Runs a body for each adapter, or once without one; a failing adapter is reported and the next one follows.</summary>
+    internal int ForEachAdapter(CommandContext context, ScoringSession session, Func<string?, int> body)
+    {
+        string[] adapters = Adapters(context);
+        if (adapters.Length == 0)
+        {
+            return body(null);
+        }
+
+        int code = ExitCode.Done;
+        int failed = context.ForEach(adapters, adapter =>
+        {
+            session.Attach(ExistingPath.Of(adapter));
+            code = Math.Max(code, body(adapters.Length > 1 ? adapter : null));
+        });
+        return Math.Max(code, failed);
+    }
+}

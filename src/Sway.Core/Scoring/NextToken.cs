@@ -1,0 +1,107 @@
+using Sway.Inference;
+
+namespace Sway.Scoring;
+
+/// <summary>The most probable next tokens in one view.</summary>
+/// <param name="Ids">Their ids, most probable first; ties by id.</param>
+/// <param name="LogProbs">Their log-probabilities in nats.</param>
+/// <param name="TailLogProb">ln of the probability of all others; null when none is left, -infinity is never given.</param>
+public sealed record NextTokenView(int[] Ids, double[] LogProbs, double? TailLogProb);
+
+/// <summary>The next-token distribution of both views.</summary>
+/// <param name="Base">The base view.</param>
+/// <param name="Adapted">The adapted view, or null.</param>
+/// <param name="VocabularySize">Number of tokens.</param>
+public sealed record NextTokenDistribution(NextTokenView Base, NextTokenView? Adapted, int VocabularySize);
+
+/// <summary>Distributions after a prompt, and generation.</summary>
+public static class NextToken
+{
+    /// <summary>The distribution after a prompt.</summary>
+    /// <param name="session">The session.</param>
+    /// <param name="ids">The prompt's tokens, at least one.</param>
+    /// <param name="topK">How many tokens are listed.</param>
+    /// <param name="cancellationToken">Stops between layers.</param>
+    public static NextTokenDistribution Predict(ScoringSession session, IReadOnlyList<int> ids, int topK = 256, CancellationToken cancellationToken = default) =>
+        session.Exclusive((decoder, views) =>
+        {
+            CheckPrompt(ids, decoder.Spec.VocabularySize);
+            using var hidden = decoder.Run([new SequencePart(ids.ToArray(), 0, ids.Count)], views, cancellationToken);
+            using var logits = decoder.Logits(hidden, ids.Count, [ids.Count - 1], views);
+            var found = views.Select((_, v) => Top(decoder.Engine.Row(logits, v), topK)).ToArray();
+            return new NextTokenDistribution(found[0], found.Length > 1 ? found[1] : null, decoder.Spec.VocabularySize);
+        });
+
+    /// <summary>Generates tokens in one view with a key-value cache.</summary>
+    /// <param name="session">The session.</param>
+    /// <param name="ids">The prompt's tokens, at least one.</param>
+    /// <param name="adapted">Which view.</param>
+    /// <param name="settings">How many tokens, and how they are chosen.</param>
+    /// <param name="cancellationToken">Stops between layers.</param>
+    /// <returns>The new tokens, with the end token when one was met.</returns>
+    public static IReadOnlyList<int> Generate(
+        ScoringSession session, IReadOnlyList<int> ids, bool adapted, GenerationSettings settings, CancellationToken cancellationToken = default) =>
+        session.Exclusive((decoder, views) =>
+        {
+            CheckPrompt(ids, decoder.Spec.VocabularySize);
+            DecoderView[] view = [views[adapted ? views.Count - 1 : 0]];
+            var random = new SplitMix(settings.Seed);
+            var all = ids.ToList();
+            LaneMemory[]? memory = null;
+            for (var step = 0; step < settings.MaxTokens; step++)
+            {
+                // Where the rotary variant changes with the length, earlier keys are computed again, as transformers does.
+                if (memory is null || decoder.RopeVariant(all.Count) != decoder.RopeVariant(memory[0].Length))
+                {
+                    memory = [new LaneMemory(decoder.Spec.Layers.Count)];
+                }
+
+                var start = memory[0].Length;
+                var tokens = all.Skip(start).ToArray();
+                using var hidden = decoder.Run([new SequencePart(tokens, start, all.Count, memory)], view, cancellationToken);
+                memory[0].Length = all.Count;
+                using var logits = decoder.Logits(hidden, tokens.Length, [tokens.Length - 1], view);
+                var next = settings.Choose(decoder.Engine.Row(logits, 0), random);
+                all.Add(next);
+                if (settings.EndTokens.Contains(next))
+                {
+                    break;
+                }
+            }
+
+            return (IReadOnlyList<int>)all.GetRange(ids.Count, all.Count - ids.Count);
+        });
+
+    private static void CheckPrompt(IReadOnlyList<int> ids, int vocabulary)
+    {
+        if (ids.Count == 0)
+        {
+            throw new ScoringException("An empty prompt needs a start token in front.");
+        }
+
+        foreach (var id in ids)
+        {
+            if ((uint)id >= (uint)vocabulary)
+            {
+                throw new ScoringException($"Token {id} is outside the vocabulary of {vocabulary}.");
+            }
+        }
+    }
+
+    private static NextTokenView Top(ReadOnlySpan<float> logits, int topK)
+    {
+        var sum = VocabularyMath.LogSumExp(logits);
+        var values = logits.ToArray();
+        var count = Math.Min(Math.Max(1, topK), values.Length);
+        var order = Enumerable.Range(0, values.Length).OrderByDescending(i => values[i]).ThenBy(i => i).ToArray();
+        double? tail = null;
+        if (count < values.Length)
+        {
+            var rest = order.Skip(count).Sum(i => Math.Exp(values[i] - sum));
+            tail = rest < 1e-12 ? 0.0 : rest;
+        }
+
+        return new NextTokenView(
+            order[..count], [.. order.Take(count).Select(i => values[i] - sum)], tail is { } mass and > 0.0 ? Math.Log(mass) : null);
+    }
+}

@@ -17,6 +17,8 @@ internal static class CommandLine
         ConvertCommand.Create(),
         ExplainCommand.Create(),
         RepairCommand.Create(),
+        TokenizeCommand.Create(),
+        DetokenizeCommand.Create(),
         DoctorCommand.Create(),
     };
 

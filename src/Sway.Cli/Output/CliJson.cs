@@ -16,6 +16,8 @@ namespace Sway.Cli.Output;
 [JsonSerializable(typeof(Adapters.Mlx.Repair.AdapterRepairResult))]
 [JsonSerializable(typeof(TensorFate))]
 [JsonSerializable(typeof(Diagnostics.DoctorFinding))]
+[JsonSerializable(typeof(TokenLine))]
+[JsonSerializable(typeof(TextLine))]
 internal sealed partial class CliJson : JsonSerializerContext
 {
     static CliJson()

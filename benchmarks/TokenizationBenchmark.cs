@@ -32,7 +32,7 @@ internal static class TokenizationBenchmark
 
     private static void Measure(string kind, string name, Tokenizer tokenizer, string text)
     {
-        var bytes = Encoding.UTF8.GetByteCount(text);
+        var bytes = System.Text.Encoding.UTF8.GetByteCount(text);
         var best = double.MaxValue;
         var tokens = 0;
         for (var i = 0; i < 6; i++)

@@ -9,7 +9,9 @@
     PowerShellVersion    = '7.6'
     CompatiblePSEditions = @('Core')
     CmdletsToExport      = @(
+        'ConvertFrom-Token'
         'ConvertTo-MlxAdapter'
+        'ConvertTo-Token'
         'Get-LoraAdapterInfo'
     )
     FunctionsToExport    = @()

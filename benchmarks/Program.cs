@@ -5,7 +5,9 @@ switch (args.Length > 0 ? args[0] : "")
 {
     case "conversion":
         return ConversionBenchmark.Run(rest);
+    case "tokenization":
+        return TokenizationBenchmark.Run(rest);
     default:
-        Console.Error.WriteLine("usage: Sway.Benchmarks conversion [FOLDER]");
+        Console.Error.WriteLine("usage: Sway.Benchmarks conversion [FOLDER] | tokenization FIXTURES [KIND...]");
         return 2;
 }

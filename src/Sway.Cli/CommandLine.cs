@@ -25,6 +25,8 @@ internal static class CommandLine
         DivergenceCommand.Create(),
         NextTokenCommand.Create(),
         GenerateCommand.Create(),
+        TokenizeCommand.Create(),
+        DetokenizeCommand.Create(),
         DoctorCommand.Create(),
     };
 

@@ -18,6 +18,8 @@ namespace Sway.Cli.Output;
 [JsonSerializable(typeof(Merging.LoraAdapterComparison))]
 [JsonSerializable(typeof(TensorFate))]
 [JsonSerializable(typeof(Diagnostics.DoctorFinding))]
+[JsonSerializable(typeof(TokenLine))]
+[JsonSerializable(typeof(TextLine))]
 internal sealed partial class CliJson : JsonSerializerContext
 {
     static CliJson()

@@ -22,6 +22,9 @@ internal sealed class AddedVocabulary(Vocabulary vocabulary, INormalizer? normal
 
     public bool TryGetId(string content, out int id) => _ids.TryGetValue(content, out id);
 
+    /// <summary>What a token marked normalized looks like after the normalizer, if that differs; decoders work on this form.</summary>
+    public string? NormalizedForm(int id) => _normalizedForms.GetValueOrDefault(id);
+
     /// <summary>Adds tokens in order; the ids a file states are not trusted: the vocabulary's id, else the next free one.</summary>
     public void Add(IEnumerable<AddedToken> tokens)
     {

@@ -138,7 +138,7 @@ public sealed class Tokenizer
         var tokens = new List<string>(ids.Length);
         foreach (var id in ids)
         {
-            if (TokenText(id) is { } token && !(skipSpecial && _added.IsSpecial(token)))
+            if ((_added.NormalizedForm(id) ?? TokenText(id)) is { } token && !(skipSpecial && _added.IsSpecial(token)))
             {
                 tokens.Add(token);
             }

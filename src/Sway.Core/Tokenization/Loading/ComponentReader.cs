@@ -59,7 +59,7 @@ internal static class ComponentReader
                 JsonFields.ToCodePoint(e, "replacement"), ReadPrependScheme(e), e.OptionalBool("split") ?? true),
             "Split" => new SplitPreTokenizer(ReadPattern(e), ReadBehavior(e.RequireString("behavior")), e.RequireBool("invert")),
             "Digits" => new SplitPreTokenizer(
-                new CodePointPattern(c => Unicode.CodePoints.IsIn(c, Unicode.CodePoints.Number)),
+                new CodePointPattern(Unicode.CodePoints.IsNumeric),
                 e.RequireBool("individual_digits") ? SplitBehavior.Isolated : SplitBehavior.Contiguous),
             "Punctuation" => new SplitPreTokenizer(
                 new CodePointPattern(IsPunctuation), ReadBehavior(e.OptionalString("behavior") ?? "Isolated")),

@@ -1,4 +1,3 @@
-using System.Text;
 using Sway.Tokenization.Unicode;
 
 namespace Sway.Tokenization.Models;
@@ -13,6 +12,7 @@ internal sealed class BpeModel : IModel
     private readonly int[] _byteTokens = new int[256];
     private readonly int[] _fallbackTokens = new int[256];
     private readonly int _unknown;
+    private readonly bool _knowsAllBytes = true;
 
     public BpeModel(Vocabulary vocabulary, MergeTable merges, BpeOptions options)
     {
@@ -26,6 +26,7 @@ internal sealed class BpeModel : IModel
         {
             _byteTokens[b] = Find(ByteAlphabet.ToCharacter((byte)b).ToString());
             _fallbackTokens[b] = Find($"<0x{b:X2}>");
+            _knowsAllBytes &= _byteTokens[b] >= 0 || b is 0xC0 or 0xC1 or >= 0xF5;
         }
     }
 
@@ -33,8 +34,10 @@ internal sealed class BpeModel : IModel
 
     public bool IsBpe => true;
 
-    // With a prefix, a suffix or byte fallback the characters of the alphabet matter one by one.
-    public bool AcceptsByteLevel => _prefix.Length == 0 && _suffix.Length == 0 && !_options.ByteFallback;
+    // With a prefix, a suffix or byte fallback the characters of the alphabet matter one by one; and where bytes of the text
+    // vanish for want of a token, the library's spans shift by the length of the alphabet's characters.
+    public bool AcceptsByteLevel => _prefix.Length == 0 && _suffix.Length == 0 && !_options.ByteFallback
+        && (_options.UnknownToken is not null || _knowsAllBytes);
 
     public bool ShowsPieceText(int id) => false;
 

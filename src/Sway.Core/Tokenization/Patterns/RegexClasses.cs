@@ -90,7 +90,7 @@ internal static class RegexClasses
             | Bit(UnicodeCategory.Surrogate) | Bit(UnicodeCategory.LineSeparator) | Bit(UnicodeCategory.ParagraphSeparator)),
         "LOWER" or "LOWERCASE" => c => CodePoints.IsIn(c, Bit(UnicodeCategory.LowercaseLetter)),
         "UPPER" or "UPPERCASE" => c => CodePoints.IsIn(c, Bit(UnicodeCategory.UppercaseLetter)),
-        "PUNCT" => c => CodePoints.IsIn(c, CodePoints.Punctuation) || CodePoints.IsAsciiPunctuation(c),
+        "PUNCT" => c => CodePoints.IsIn(c, CodePoints.Punctuation | CodePoints.Symbol),
         "SPACE" or "WHITESPACE" => CodePoints.IsWhiteSpace,
         "XDIGIT" => IsHexDigit,
         "WORD" => CodePoints.IsWord,

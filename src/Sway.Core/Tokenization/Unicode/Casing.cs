@@ -1,6 +1,6 @@
 namespace Sway.Tokenization.Unicode;
 
-/// <summary>Lower case and case folding of Unicode 16; .NET takes these from the machine's ICU, whose version varies.</summary>
+/// <summary>Lower case (Unicode 17) and case folding (16); .NET takes these from the machine's ICU, whose version varies.</summary>
 internal static class Casing
 {
     private static readonly Lazy<Tables> s_tables = new(Load);

@@ -43,6 +43,10 @@ internal static class CodePoints
         _ => codePoint is >= 0x2000 and <= 0x200A,
     };
 
+    /// <summary>The categories of numbers as of Unicode 17, which the Digits pre-tokenizer of the library goes by.</summary>
+    public static bool IsNumeric(int codePoint) =>
+        IsIn(codePoint, Number) || codePoint is (>= 0x11DE0 and <= 0x11DE9) or (>= 0x16FF4 and <= 0x16FF6);
+
     public static bool IsAsciiPunctuation(int codePoint) =>
         codePoint is (>= 33 and <= 47) or (>= 58 and <= 64) or (>= 91 and <= 96) or (>= 123 and <= 126);
 

@@ -27,6 +27,12 @@ internal sealed class MegatronModuleBuilder(
             return;
         }
 
+        if (!group.Path.Contains("layers.", StringComparison.Ordinal))
+        {
+            refusals.Add(RefusalCategory.UnknownModule, "Only adapters on the layers of the decoder have known names.", group.TensorNames);
+            return;
+        }
+
         if (group.Read(file, refusals) is not { } tensors || !CheckShapes(group, tensors.A, tensors.B, tensors.Magnitude))
         {
             return;

@@ -151,6 +151,11 @@ internal sealed class YamlReader
         var text = new StringBuilder(value);
         while (_next < _lines.Count && _lines[_next].Indent > indent && !IsClosed(text))
         {
+            if (!"'\"[{*!|>".Contains(text[0], StringComparison.Ordinal) && SplitKey(_lines[_next].Content) is not null)
+            {
+                throw Damaged($"has the field '{Shorten(_lines[_next].Content)}' under a value");
+            }
+
             text.Append(' ').Append(NextContent());
         }
 

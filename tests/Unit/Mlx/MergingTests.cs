@@ -36,7 +36,7 @@ public sealed class MergingTests
             Assert.Equal(down.Index(0, expert).ToBytes(), written.Get(path + "down_proj.weight").ToBytes());
             Assert.Equal(
                 gateUp.Index(0, expert).ToBytes(),
-                [.. written.Get(path + "gate_proj.weight").ToBytes(), .. written.Get(path + "up_proj.weight").ToBytes()]);
+                (byte[])[.. written.Get(path + "gate_proj.weight").ToBytes(), .. written.Get(path + "up_proj.weight").ToBytes()]);
         }
     }
 

@@ -7,7 +7,10 @@ switch (args.Length > 0 ? args[0] : "")
         return ConversionBenchmark.Run(rest);
     case "tokenization":
         return TokenizationBenchmark.Run(rest);
+    case "gemm":
+        GemmBenchmark.Run(Console.Out);
+        return 0;
     default:
-        Console.Error.WriteLine("usage: Sway.Benchmarks conversion [FOLDER] | tokenization FIXTURES [KIND...]");
+        Console.Error.WriteLine("usage: Sway.Benchmarks gemm | conversion [FOLDER] | tokenization FIXTURES [KIND...]");
         return 2;
 }

@@ -1,3 +1,7 @@
+using System.Runtime.CompilerServices;
+using System.Runtime.Intrinsics;
+using System.Runtime.Intrinsics.X86;
+
 namespace Sway.Inference.Cpu;
 
 /// <summary>Rows interleaved by k in tiles of the kernel's height: tile t holds rows t*H ... and starts at t*H*depth.</summary>
@@ -47,8 +51,15 @@ internal sealed unsafe class PackedRows : IDisposable
     /// <param name="packedRows">Rows to write.</param>
     /// <param name="depth">Length of a row.</param>
     /// <param name="destination">(depth, packedRows).</param>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     public static void Interleave(float* source, nint stride, int rows, int packedRows, int depth, float* destination)
     {
+        if (rows == packedRows && packedRows % 4 == 0 && Sse.IsSupported)
+        {
+            Interleave4(source, stride, rows, depth, destination);
+            return;
+        }
+
         for (var r = 0; r < packedRows; r++)
         {
             var to = destination + r;
@@ -66,6 +77,41 @@ internal sealed unsafe class PackedRows : IDisposable
             for (var k = 0; k < depth; k++, to += packedRows)
             {
                 *to = from[k];
+            }
+        }
+    }
+
+    // Squares of 4 x 4, transposed in registers.
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    private static void Interleave4(float* source, nint stride, int rows, int depth, float* destination)
+    {
+        for (var r = 0; r < rows; r += 4)
+        {
+            var from = source + (r * stride);
+            var to = destination + r;
+            var k = 0;
+            for (; k + 4 <= depth; k += 4, to += 4 * rows)
+            {
+                var a = Vector128.Load(from + k);
+                var b = Vector128.Load(from + stride + k);
+                var c = Vector128.Load(from + (2 * stride) + k);
+                var d = Vector128.Load(from + (3 * stride) + k);
+                var low = Sse.UnpackLow(a, b);
+                var high = Sse.UnpackHigh(a, b);
+                var low2 = Sse.UnpackLow(c, d);
+                var high2 = Sse.UnpackHigh(c, d);
+                Sse.MoveLowToHigh(low, low2).Store(to);
+                Sse.MoveHighToLow(low2, low).Store(to + rows);
+                Sse.MoveLowToHigh(high, high2).Store(to + (2 * rows));
+                Sse.MoveHighToLow(high2, high).Store(to + (3 * rows));
+            }
+
+            for (; k < depth; k++, to += rows)
+            {
+                to[0] = from[k];
+                to[1] = from[stride + k];
+                to[2] = from[(2 * stride) + k];
+                to[3] = from[(3 * stride) + k];
             }
         }
     }

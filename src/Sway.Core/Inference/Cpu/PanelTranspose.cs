@@ -1,3 +1,4 @@
+using System.Runtime.CompilerServices;
 using System.Runtime.Intrinsics;
 using System.Runtime.Intrinsics.X86;
 
@@ -13,6 +14,7 @@ internal static unsafe class PanelTranspose
     /// <param name="columns">Columns of the panel, a multiple of 8.</param>
     /// <param name="depth">Length of k.</param>
     /// <param name="destination">(depth, columns).</param>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     public static void Run(float* source, nint stride, int valid, int columns, int depth, float* destination)
     {
         var j = 0;
@@ -53,6 +55,7 @@ internal static unsafe class PanelTranspose
         }
     }
 
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private static void Square8(float* source, nint stride, float* destination, nint columns)
     {
         var r0 = Vector256.Load(source);

@@ -18,7 +18,7 @@ public static class AdapterConverter
     public static ConversionPlan Plan(string path, ConversionOptions options, CancellationToken cancellationToken = default)
     {
         cancellationToken.ThrowIfCancellationRequested();
-        var open = new AdapterOpenOptions { AdapterName = options.AdapterName, Alpha = options.Alpha, BaseModel = options.BaseModel };
+        var open = new AdapterOpenOptions { AdapterName = options.AdapterName, Alpha = options.Alpha, BaseModel = options.BaseModel, NoBaseLookup = options.NoBaseLookup };
         LoraAdapter adapter = AdapterReader.Open(path, open);
         var owned = new List<IDisposable> { adapter };
         try

@@ -44,7 +44,9 @@ switch ($Task) {
     'Pack' {
         Invoke-DotNet build (Join-Path $PSScriptRoot src Sway.PowerShell) -c $Configuration
         $archive = Join-Path $PSScriptRoot output "Sway.$version.zip"
-        Compress-Archive -Path (Split-Path $module) -DestinationPath $archive -Force
+        # Not every installation brings Compress-Archive along.
+        Remove-Item $archive -ErrorAction Ignore
+        [IO.Compression.ZipFile]::CreateFromDirectory((Split-Path $module), $archive, 'Optimal', $true)
         "Package: $archive"
     }
 }

@@ -33,8 +33,8 @@ internal static class ConversionBenchmark
             long peak = 0;
             for (int round = 0; round < Rounds; round++)
             {
-                plain.Add(Time(() => ReadWriteFlush(file, Path.Combine(root, "plain"))));
-                copying.Add(Time(() => Process.Start("cp", [file, Path.Combine(root, "copy")]).WaitForExit()));
+                plain.Add(Time(() => Replace(Path.Combine(root, "plain"), to => ReadWriteFlush(file, to))));
+                copying.Add(Time(() => Replace(Path.Combine(root, "copy"), to => Process.Start("cp", [file, to]).WaitForExit())));
                 converting.Add(Time(() => AdapterConverter.Convert(source, Path.Combine(root, "out"), new ConversionOptions { NoBaseLookup = true, Force = true })));
                 peak = Math.Max(peak, GC.GetGCMemoryInfo().HeapSizeBytes);
             }
@@ -86,6 +86,14 @@ internal static class ConversionBenchmark
         }
 
         RandomAccess.FlushToDisk(target);
+    }
+
+    /// <summary>Writes beside the old file and then replaces it, as the conversion does: pages of a file that is only
+    /// overwritten are recycled, which would flatter the copies.</summary>
+    private static void Replace(string path, Action<string> write)
+    {
+        write(path + ".new");
+        File.Move(path + ".new", path, overwrite: true);
     }
 
     private static double Time(Action action)

@@ -60,19 +60,32 @@ internal static class Transposition
             for (int c0 = 0; c0 < columns; c0 += Tile)
             {
                 int c1 = Math.Min(c0 + Tile, columns);
-                int r = r0;
-                for (; block <= Tile && r + block <= r1; r += block)
+                int r2 = block <= Tile ? r0 + ((r1 - r0) / block * block) : r0;
+                int c2 = block <= Tile ? c0 + ((c1 - c0) / block * block) : c0;
+                if (sourceStride >= destinationStride)
                 {
-                    int c = c0;
-                    for (; c + block <= c1; c += block)
+                    for (int r = r0; r < r2; r += block)
                     {
-                        Block(ref Unsafe.Add(ref src, (r * sourceStride) + c), sourceStride, ref Unsafe.Add(ref dst, (c * destinationStride) + r), destinationStride);
+                        for (int c = c0; c < c2; c += block)
+                        {
+                            Block(ref Unsafe.Add(ref src, (r * sourceStride) + c), sourceStride, ref Unsafe.Add(ref dst, (c * destinationStride) + r), destinationStride);
+                        }
                     }
-
-                    Scalar(ref src, sourceStride, ref dst, destinationStride, r, r + block, c, c1);
+                }
+                else
+                {
+                    // Rows far apart fall into the same sets of the cache: the side with the longer stride goes few rows at a time.
+                    for (int c = c0; c < c2; c += block)
+                    {
+                        for (int r = r0; r < r2; r += block)
+                        {
+                            Block(ref Unsafe.Add(ref src, (r * sourceStride) + c), sourceStride, ref Unsafe.Add(ref dst, (c * destinationStride) + r), destinationStride);
+                        }
+                    }
                 }
 
-                Scalar(ref src, sourceStride, ref dst, destinationStride, r, r1, c0, c1);
+                Scalar(ref src, sourceStride, ref dst, destinationStride, r0, r2, c2, c1);
+                Scalar(ref src, sourceStride, ref dst, destinationStride, r2, r1, c0, c1);
             }
         }
     }

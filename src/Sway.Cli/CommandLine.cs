@@ -10,25 +10,51 @@ namespace Sway.Cli;
 /// <summary>The list of commands, and how an invocation begins and ends.</summary>
 internal static class CommandLine
 {
-    /// <summary>Every command, one line each.</summary>
-    internal static RootCommand CreateRoot() => new("Makes LoRA adapters safe to move and easy to judge.")
+    /// <summary>Every command, one line each, in the order in which help lists them.</summary>
+    private static readonly (string Name, Func<Command> Create)[] s_commands =
+    [
+        ("quickstart", QuickstartCommand.Create),
+        ("inspect", InspectCommand.Create),
+        ("convert", ConvertCommand.Create),
+        ("explain", ExplainCommand.Create),
+        ("repair", RepairCommand.Create),
+        ("merge", MergeCommand.Create),
+        ("compare", CompareCommand.Create),
+        ("score", ScoreCommand.Create),
+        ("perplexity", PerplexityCommand.Create),
+        ("divergence", DivergenceCommand.Create),
+        ("next-token", NextTokenCommand.Create),
+        ("generate", GenerateCommand.Create),
+        ("tokenize", TokenizeCommand.Create),
+        ("detokenize", DetokenizeCommand.Create),
+        ("doctor", DoctorCommand.Create),
+    ];
+
+    /// <summary>The whole command line.</summary>
+    internal static RootCommand CreateRoot() => CreateRoot(_ => true);
+
+    /// <summary>
+    /// What these arguments need. An invocation that begins with a command's name gets that command alone, because to make
+    /// the others costs a large part of the start; anything else (help, a misspelling, a directive) gets them all.
+    /// </summary>
+    private static RootCommand CreateRootFor(string[] args) =>
+        args.Length > 0 && Array.Exists(s_commands, command => command.Name == args[0])
+            ? CreateRoot(name => name == args[0])
+            : CreateRoot();
+
+    private static RootCommand CreateRoot(Func<string, bool> isWanted)
     {
-        QuickstartCommand.Create(),
-        InspectCommand.Create(),
-        ConvertCommand.Create(),
-        ExplainCommand.Create(),
-        RepairCommand.Create(),
-        MergeCommand.Create(),
-        CompareCommand.Create(),
-        ScoreCommand.Create(),
-        PerplexityCommand.Create(),
-        DivergenceCommand.Create(),
-        NextTokenCommand.Create(),
-        GenerateCommand.Create(),
-        TokenizeCommand.Create(),
-        DetokenizeCommand.Create(),
-        DoctorCommand.Create(),
-    };
+        var root = new RootCommand("Makes LoRA adapters safe to move and easy to judge.");
+        foreach ((string name, Func<Command> create) in s_commands)
+        {
+            if (isWanted(name))
+            {
+                root.Subcommands.Add(create());
+            }
+        }
+
+        return root;
+    }
 
     /// <summary>Runs on the process's console.</summary>
     internal static int Run(string[] args)
@@ -44,7 +70,7 @@ internal static class CommandLine
     /// <summary>Runs with the given writers and returns the exit code: 0 done, 1 something failed, 2 wrong usage.</summary>
     internal static int Run(string[] args, TextWriter output, TextWriter error)
     {
-        RootCommand root = CreateRoot();
+        RootCommand root = CreateRootFor(args);
         ParseResult parse = root.Parse(args);
         var invocation = new InvocationConfiguration
         {

@@ -1,3 +1,5 @@
+using Sway.Cli;
+
 namespace Sway.Unit.Cli;
 
 public sealed class UsageTests
@@ -32,18 +34,20 @@ public sealed class UsageTests
         run.Error.ShouldStartWith("sway: ");
     }
 
-    [Theory]
-    [InlineData("inspect")]
-    [InlineData("convert")]
-    [InlineData("explain")]
-    [InlineData("doctor")]
-    [InlineData("quickstart")]
-    public void Every_command_has_help_and_json(string command)
+    [Fact]
+    public void Every_command_is_found_alone_under_the_name_that_help_lists()
     {
-        CommandRun run = CommandRun.Of(command, "--help");
+        string[] names = [.. CommandLine.CreateRoot().Subcommands.Select(command => command.Name)];
 
-        run.Code.ShouldBe(0);
-        run.Output.ShouldContain("--json");
+        names.Length.ShouldBeGreaterThan(10);
+        foreach (string name in names)
+        {
+            CommandRun run = CommandRun.Of(name, "--help");
+
+            run.Code.ShouldBe(0, name);
+            run.Output.ShouldContain($" {name} ", customMessage: name);
+            run.Output.ShouldContain("--json", customMessage: name);
+        }
     }
 
     [Fact]

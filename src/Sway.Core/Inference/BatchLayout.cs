@@ -17,9 +17,40 @@ public sealed class Lane
 
     /// <summary>Keys, values and states of earlier tokens, or null when nothing came before and nothing follows.</summary>
     public LaneMemory? Memory { get; init; }
+
+    /// <summary>The lane of the same batch whose last token comes right before <see cref="Start"/>, or null.</summary>
+    /// <remarks>Sequences that begin alike share the lanes of what they have in common. A lane with a parent has no memory.</remarks>
+    public Lane? Parent { get; init; }
+
+    /// <summary>The lane that holds an absolute position at or before this one's: itself, an ancestor, or null for a memory.</summary>
+    public Lane? At(int position)
+    {
+        var lane = this;
+        while (lane is not null && position < lane.Start)
+        {
+            lane = lane.Parent;
+        }
+
+        return lane;
+    }
+
+    /// <summary>The first lane of the line that this one ends.</summary>
+    public Lane Root
+    {
+        get
+        {
+            var lane = this;
+            while (lane.Parent is { } parent)
+            {
+                lane = parent;
+            }
+
+            return lane;
+        }
+    }
 }
 
-/// <summary>The lanes of a batch in row order.</summary>
+/// <summary>The lanes of a batch in row order; a parent stands before its children.</summary>
 /// <param name="Lanes">The lanes.</param>
 /// <param name="Rows">Rows in all.</param>
 public sealed record BatchLayout(IReadOnlyList<Lane> Lanes, int Rows);

@@ -15,7 +15,9 @@ public sealed record DecoderView(string Name, AttachedAdapter? Adapter, double S
 /// <param name="Start">Absolute position of the first.</param>
 /// <param name="SequenceLength">Length of the whole sequence that they belong to.</param>
 /// <param name="Memories">For each view what came before and will follow, or null.</param>
-public sealed record SequencePart(ReadOnlyMemory<int> Tokens, int Start, int SequenceLength, IReadOnlyList<LaneMemory>? Memories = null);
+/// <param name="Parent">Index of an earlier part of the same run that ends right before <paramref name="Start"/>, or -1.</param>
+public sealed record SequencePart(
+    ReadOnlyMemory<int> Tokens, int Start, int SequenceLength, IReadOnlyList<LaneMemory>? Memories = null, int Parent = -1);
 
 /// <summary>
 /// A model on an engine: the one definition for all architectures, driven by a <see cref="DecoderSpec"/>. All views share the base
@@ -69,7 +71,7 @@ public sealed class Decoder
     /// <summary>The hidden states before the final norm, row = view * tokens + token, sequences one after another.</summary>
     /// <param name="parts">The sequences.</param>
     /// <param name="views">The views.</param>
-    /// <param name="cancellationToken">Looked at before each layer.</param>
+    /// <param name="cancellationToken">Looked at before each layer; the engine looks at its own inside of operations.</param>
     public EngineTensor Run(IReadOnlyList<SequencePart> parts, IReadOnlyList<DecoderView> views, CancellationToken cancellationToken)
     {
         var rows = parts.Sum(part => part.Tokens.Length);
@@ -165,6 +167,7 @@ public sealed class Decoder
         for (var v = 0; v < views; v++)
         {
             var row = v * rows;
+            var first = lanes.Count;
             foreach (var part in parts)
             {
                 lanes.Add(new Lane
@@ -174,6 +177,7 @@ public sealed class Decoder
                     Start = part.Start,
                     SequenceLength = part.SequenceLength,
                     Memory = part.Memories?[v],
+                    Parent = part.Parent < 0 ? null : lanes[first + part.Parent],
                 });
                 row += part.Tokens.Length;
             }

@@ -75,6 +75,12 @@ public interface IEngine : IDisposable
     /// <summary>The engine's name as results give it.</summary>
     string Name { get; }
 
+    /// <summary>Stops the operations of the present run; looked at inside every long one.</summary>
+    CancellationToken Cancellation { get; set; }
+
+    /// <summary>Takes back the tensors that an interrupted run left; none of them may be used any more.</summary>
+    void Reclaim();
+
     /// <summary>A matrix (outputs, inputs) from the base weights.</summary>
     EngineWeight Matrix(WeightStore store, LinearSpec spec);
 

@@ -30,7 +30,7 @@ public static class NextToken
             using var logits = decoder.Logits(hidden, ids.Count, [ids.Count - 1], views);
             var found = views.Select((_, v) => Top(decoder.Engine.Row(logits, v), topK)).ToArray();
             return new NextTokenDistribution(found[0], found.Length > 1 ? found[1] : null, decoder.Spec.VocabularySize);
-        });
+        }, cancellationToken);
 
     /// <summary>Generates tokens in one view with a key-value cache.</summary>
     /// <param name="session">The session.</param>
@@ -70,7 +70,7 @@ public static class NextToken
             }
 
             return (IReadOnlyList<int>)all.GetRange(ids.Count, all.Count - ids.Count);
-        });
+        }, cancellationToken);
 
     private static void CheckPrompt(IReadOnlyList<int> ids, int vocabulary)
     {

@@ -11,9 +11,10 @@ namespace Sway.Scoring;
 /// A base model loaded once, with or without an adapter: log-probabilities of both views from one set of weights. Calls from several
 /// threads queue.
 /// </summary>
-public sealed class ScoringSession : IDisposable
+public sealed class ScoringSession : IDisposable, ISequenceScorer
 {
-    private readonly Lock _lock = new();
+    // Not a lock: a call that waits for its turn can be cancelled too.
+    private readonly SemaphoreSlim _turn = new(1, 1);
     private readonly WeightStore _store;
     private readonly Decoder _decoder;
     private readonly ScoringOptions _options;
@@ -94,54 +95,71 @@ public sealed class ScoringSession : IDisposable
     }
 
     /// <summary>Puts an open adapter in the place of the present one; it can be closed afterwards.</summary>
-    public void Attach(LoraAdapter adapter)
-    {
-        lock (_lock)
+    public void Attach(LoraAdapter adapter) => Exclusive(
+        (decoder, views) =>
         {
-            var attached = new AdapterAttacher(_decoder, adapter).Attach();
-            _views = [_views[0], new DecoderView("Adapted", attached, _options.Strength)];
+            var attached = new AdapterAttacher(decoder, adapter).Attach();
+            _views = [views[0], new DecoderView("Adapted", attached, _options.Strength)];
             AdapterPath = adapter.Path;
-        }
-    }
+            return true;
+        },
+        CancellationToken.None);
 
     /// <summary>Scores sequences, in waves and in order.</summary>
     /// <param name="sequences">The sequences; each with at least one scored token.</param>
     /// <param name="divergence">Whether divergences are wanted.</param>
-    /// <param name="progress">Receives tokens done.</param>
-    /// <param name="cancellationToken">Stops between layers.</param>
+    /// <param name="progress">Receives the tokens of all sequences done so far, after each one.</param>
+    /// <param name="cancellationToken">Stops within about 100 ms, also in the middle of a large product.</param>
     /// <exception cref="ScoringException">A number is not finite, a token is outside the vocabulary, nothing is scored.</exception>
     public IEnumerable<SequenceScore> Score(
-        IEnumerable<TokenSequence> sequences, bool divergence = false, IProgress<long>? progress = null, CancellationToken cancellationToken = default)
+        IEnumerable<TokenSequence> sequences, bool divergence = false, IProgress<long>? progress = null, CancellationToken cancellationToken = default) =>
+        ScoreItems(sequences, sequence => sequence, divergence, progress, cancellationToken).Select(item => item.Score ?? throw item.Error!);
+
+    /// <summary>Scores items of any kind, in waves and in order; an item that fails is given with its error, and the others go on.</summary>
+    /// <typeparam name="T">What the caller's items are.</typeparam>
+    /// <param name="items">The items; no more of them is read ahead than one wave.</param>
+    /// <param name="tokens">
+    /// Gives an item's tokens, null where nothing is to be scored, or throws a <see cref="SwayException"/> that becomes the item's error.
+    /// </param>
+    /// <param name="divergence">Whether divergences are wanted.</param>
+    /// <param name="progress">Receives the tokens of all items done so far, after each one.</param>
+    /// <param name="cancellationToken">Stops within about 100 ms, also in the middle of a large product.</param>
+    /// <exception cref="OperationCanceledException">It was stopped; items given before are whole.</exception>
+    public IEnumerable<ScoredItem<T>> ScoreItems<T>(
+        IEnumerable<T> items, Func<T, TokenSequence?> tokens, bool divergence = false, IProgress<long>? progress = null,
+        CancellationToken cancellationToken = default) =>
+        new WavePipeline(this, _options.WaveTokens, _options.SharePrefixes).Score(items, tokens, divergence, progress, cancellationToken);
+
+    /// <summary>
+    /// Scores items of several sequences each (windows of a text), in waves and in order; windows of short texts run together.
+    /// </summary>
+    /// <typeparam name="T">What the caller's items are.</typeparam>
+    /// <param name="items">The items; no more of them is read ahead than one wave.</param>
+    /// <param name="windows">Gives an item's sequences, or throws a <see cref="SwayException"/> that becomes the item's error.</param>
+    /// <param name="divergence">Whether divergences are wanted.</param>
+    /// <param name="progress">Receives the tokens of all sequences done so far, after each one.</param>
+    /// <param name="cancellationToken">Stops within about 100 ms, also in the middle of a large product.</param>
+    /// <exception cref="OperationCanceledException">It was stopped; items given before are whole.</exception>
+    public IEnumerable<ScoredGroup<T>> ScoreGroups<T>(
+        IEnumerable<T> items, Func<T, IReadOnlyList<TokenSequence>> windows, bool divergence = false, IProgress<long>? progress = null,
+        CancellationToken cancellationToken = default)
     {
-        long done = 0;
-        var wave = new List<TokenSequence>();
-        var tokens = 0;
-        foreach (var sequence in sequences)
+        var scores = new List<SequenceScore>();
+        SwayException? error = null;
+        var pieces = items.SelectMany(item => WindowPiece<T>.Of(item, windows));
+        foreach (var scored in ScoreItems(pieces, piece => piece.Tokens(), divergence, progress, cancellationToken))
         {
-            if (wave.Count > 0 && tokens + sequence.Ids.Count > _options.WaveTokens)
+            error ??= scored.Error;
+            if (scored.Score is { } score)
             {
-                foreach (var score in Run(wave, divergence, cancellationToken))
-                {
-                    yield return score;
-                }
-
-                progress?.Report(done += tokens);
-                wave = [];
-                tokens = 0;
+                scores.Add(score);
             }
 
-            wave.Add(sequence);
-            tokens += sequence.Ids.Count;
-        }
-
-        if (wave.Count > 0)
-        {
-            foreach (var score in Run(wave, divergence, cancellationToken))
+            if (scored.Item.IsLast)
             {
-                yield return score;
+                yield return new ScoredGroup<T>(scored.Item.Item, error is null ? scores : [], error);
+                (scores, error) = ([], null);
             }
-
-            progress?.Report(done + tokens);
         }
     }
 
@@ -149,20 +167,41 @@ public sealed class ScoringSession : IDisposable
     public SequenceScore Score(TokenSequence sequence, bool divergence = false, CancellationToken cancellationToken = default) =>
         Score([sequence], divergence, null, cancellationToken).Single();
 
-    /// <summary>Opens a decoding run over all views.</summary>
-    internal T Exclusive<T>(Func<Decoder, IReadOnlyList<DecoderView>, T> body)
+    /// <inheritdoc/>
+    SequenceScore[] ISequenceScorer.Score(
+        IReadOnlyList<TokenSequence> wave, bool divergence, Action<int>? completed, CancellationToken cancellationToken) => Exclusive(
+        (decoder, views) => WaveScorer.Score(decoder, views, wave, divergence, _options.SharePrefixes, completed, cancellationToken),
+        cancellationToken);
+
+    /// <summary>Runs a body that has the engine for itself; no tensor that it makes outlives it.</summary>
+    internal T Exclusive<T>(Func<Decoder, IReadOnlyList<DecoderView>, T> body, CancellationToken cancellationToken)
     {
-        lock (_lock)
+        _turn.Wait(cancellationToken);
+        try
         {
             ObjectDisposedException.ThrowIf(_disposed, this);
-            return body(_decoder, _views);
+            _decoder.Engine.Cancellation = cancellationToken;
+            try
+            {
+                return body(_decoder, _views);
+            }
+            finally
+            {
+                _decoder.Engine.Cancellation = default;
+                _decoder.Engine.Reclaim();
+            }
+        }
+        finally
+        {
+            _turn.Release();
         }
     }
 
     /// <inheritdoc/>
     public void Dispose()
     {
-        lock (_lock)
+        _turn.Wait();
+        try
         {
             if (!_disposed)
             {
@@ -171,8 +210,9 @@ public sealed class ScoringSession : IDisposable
                 _store.Dispose();
             }
         }
+        finally
+        {
+            _turn.Release();
+        }
     }
-
-    private SequenceScore[] Run(List<TokenSequence> wave, bool divergence, CancellationToken cancellationToken) =>
-        Exclusive((decoder, views) => WaveScorer.Score(decoder, views, wave, divergence, _options.SharePrefixes, cancellationToken));
 }

@@ -35,20 +35,25 @@ internal static class DivergenceCommand
             return measure.ForEachAdapter(context, session, adapter =>
             {
                 int code = ExitCode.Done;
-                foreach (JsonObject item in items)
+                foreach (ScoredGroup<JsonObject> scored in session.ScoreGroups(items, Windows, true, null, context.Token))
                 {
-                    string id = MeasureInput.Id(item) ?? string.Empty;
-                    code = Math.Max(code, context.ForEach([id], _ =>
+                    string id = MeasureInput.Id(scored.Item) ?? string.Empty;
+                    if (scored.Error is { } error)
                     {
-                        IEnumerable<TokenSequence> windows = item["completion"] is not null
-                            ? [text.Completion(item, BoundaryChoice.Joint).Sequence]
-                            : RollingWindows.Plan(RollingPreset.Full, text.Text(item), text.TextStart(), session.MaxPositions);
-                        Write(context, id, adapter, [.. session.Score(windows, true, null, context.Token).Select(score => score.Divergence!)]);
-                    }));
+                        context.Output.Error(error, id);
+                        code = ExitCode.Failed;
+                        continue;
+                    }
+
+                    Write(context, id, adapter, [.. scored.Scores.Select(score => score.Divergence!)]);
                 }
 
                 return code;
             });
+
+            IReadOnlyList<TokenSequence> Windows(JsonObject item) => item["completion"] is not null
+                ? [text.Completion(item, BoundaryChoice.Joint).Sequence]
+                : RollingWindows.Plan(RollingPreset.Full, text.Text(item), text.TextStart(), session.MaxPositions);
         });
     }
 

@@ -40,10 +40,19 @@ internal static class MeasureInput
 
     /// <summary>A list of token ids, or null.</summary>
     internal static int[]? Ids(JsonObject item, string name) =>
-        item[name] is JsonArray array ? [.. array.Select(id => id!.GetValue<int>())] : null;
+        item[name] is JsonArray array ? [.. array.Select(id => Int(id, name))] : null;
 
     /// <summary>A text, or null.</summary>
-    internal static string? Text(JsonObject item, string name) => item[name]?.GetValue<string>();
+    internal static string? Text(JsonObject item, string name) => item[name] switch
+    {
+        null => null,
+        JsonValue value when value.TryGetValue(out string? text) => text,
+        _ => throw new AdapterFormatException($"\"{name}\" of the item is not a text."),
+    };
+
+    private static int Int(JsonNode? node, string name) => node is JsonValue value && value.TryGetValue(out int id)
+        ? id
+        : throw new AdapterFormatException($"\"{name}\" of the item holds something that is not a token id.");
 
     /// <summary>An identifier, as text.</summary>
     internal static string? Id(JsonObject item) => item["id"] is JsonValue value

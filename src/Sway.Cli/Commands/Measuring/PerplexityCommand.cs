@@ -30,26 +30,33 @@ internal static class PerplexityCommand
             return measure.ForEachAdapter(context, session, adapter =>
             {
                 int code = ExitCode.Done;
-                foreach (JsonObject item in items)
+                foreach (ScoredGroup<JsonObject> scored in session.ScoreGroups(items, Windows, false, null, context.Token))
                 {
-                    string id = MeasureInput.Id(item) ?? string.Empty;
-                    code = Math.Max(code, context.ForEach([id], _ =>
+                    string id = MeasureInput.Id(scored.Item) ?? string.Empty;
+                    if (scored.Error is { } error)
                     {
-                        RollingPreset rule = context.Value(preset);
-                        int? start = rule == RollingPreset.Full ? text.TextStart() : text.Start(rule == RollingPreset.LmEval);
-                        IReadOnlyList<TokenSequence> windows = RollingWindows.Plan(rule, text.Text(item), start, length, context.Value(stride));
-                        var scores = session.Score(windows, false, null, context.Token).ToList();
-                        Write(context, session, id, adapter, item, scores, measure.Detailed(context));
-                    }));
+                        context.Output.Error(error, id);
+                        code = ExitCode.Failed;
+                        continue;
+                    }
+
+                    Write(context, session, id, adapter, scored.Item, scored.Scores, measure.Detailed(context));
                 }
 
                 return code;
             });
+
+            IReadOnlyList<TokenSequence> Windows(JsonObject item)
+            {
+                RollingPreset rule = context.Value(preset);
+                int? start = rule == RollingPreset.Full ? text.TextStart() : text.Start(rule == RollingPreset.LmEval);
+                return RollingWindows.Plan(rule, text.Text(item), start, length, context.Value(stride));
+            }
         });
     }
 
     private static void Write(
-        CommandContext context, ScoringSession session, string id, string? adapter, JsonObject item, List<SequenceScore> scores, bool detailed)
+        CommandContext context, ScoringSession session, string id, string? adapter, JsonObject item, IReadOnlyList<SequenceScore> scores, bool detailed)
     {
         int? bytes = MeasureInput.Text(item, "text") is { } text ? System.Text.Encoding.UTF8.GetByteCount(text) : null;
         var line = new JsonObject { ["id"] = id };

@@ -49,16 +49,18 @@ internal static class ScoreCommand
         BoundaryChoice boundary)
     {
         int code = ExitCode.Done;
-        foreach (JsonObject item in items)
+        var pending = items.Select(item => new PendingScore(item));
+        foreach (ScoredItem<PendingScore> scored in session.ScoreItems(pending, one => one.Tokenize(text, boundary), divergence, null, context.Token))
         {
-            string id = MeasureInput.Id(item) ?? string.Empty;
-            int failed = context.ForEach([id], _ =>
+            string id = MeasureInput.Id(scored.Item.Item) ?? string.Empty;
+            if (scored.Score is { } score)
             {
-                CompletionTokens tokens = text.Completion(item, boundary);
-                SequenceScore score = session.Score(tokens.Sequence, divergence, context.Token);
-                Write(context, session, text, id, adapter, tokens, score);
-            });
-            code = Math.Max(code, failed);
+                Write(context, session, text, id, adapter, scored.Item.Tokens!, score);
+                continue;
+            }
+
+            context.Output.Error(scored.Error!, id);
+            code = ExitCode.Failed;
         }
 
         return code;
@@ -108,6 +110,16 @@ internal static class ScoreCommand
 
         line["backend"] = session.Backend;
         MeasureInput.Write(context, line);
+    }
+
+    // An item on its way through a batch.
+    private sealed class PendingScore(JsonObject item)
+    {
+        public JsonObject Item { get; } = item;
+
+        public CompletionTokens? Tokens { get; private set; }
+
+        public TokenSequence Tokenize(TextTokens text, BoundaryChoice boundary) => (Tokens = text.Completion(Item, boundary)).Sequence;
     }
 
     private static JsonObject View(ViewScore score) => new()

@@ -30,7 +30,7 @@ internal readonly unsafe struct AttentionTask(
         long keyPanels = (long)panels * kernel.Columns * rule.HeadSize;
         long valueSize = (long)valuePanels * kernel.Columns * keys;
         long scoreSize = (long)paddedRows * panels * kernel.Columns;
-        var plain = (long)keys * Math.Max(rule.HeadSize, kernel.Columns);
+        var plain = (long)keys * Math.Max(rule.HeadSize, rule.ValueSize);
         var depth = Math.Max(rule.HeadSize, MatrixProduct.DepthBlock);
         var packedSize = (long)paddedRows * depth;
         var outSize = (long)paddedRows * valuePanels * kernel.Columns;
@@ -43,7 +43,7 @@ internal readonly unsafe struct AttentionTask(
         var queries = outputs + outSize;
         var copy = queries + (rows * rule.HeadSize);
         PackKeys(kernel, k, copy, low, keys);
-        PackValues(kernel, v, valuePanels, low, keys);
+        PackValues(kernel, v, copy, valuePanels, low, keys);
         for (var first = 0; first < unit.Count; first += positions)
         {
             var count = Math.Min(positions, unit.Count - first);
@@ -159,11 +159,7 @@ internal readonly unsafe struct AttentionTask(
 
     private void PackKeys(GemmKernel kernel, float* panels, float* copy, int low, int keys)
     {
-        for (var i = 0; i < keys; i++)
-        {
-            Read(key, low + i, rule.HeadSize, keySide: true, copy + ((nint)i * rule.HeadSize));
-        }
-
+        ReadAll(key, low, keys, keySide: true, copy);
         for (var j = 0; j < keys; j += kernel.Columns)
         {
             PanelTranspose.Run(
@@ -172,36 +168,50 @@ internal readonly unsafe struct AttentionTask(
         }
     }
 
-    private void PackValues(GemmKernel kernel, float* panels, int valuePanels, int low, int keys)
+    private void PackValues(GemmKernel kernel, float* panels, float* copy, int valuePanels, int low, int keys)
     {
-        var row = stackalloc float[rule.ValueSize];
-        for (var i = 0; i < keys; i++)
+        ReadAll(value, low, keys, keySide: false, copy);
+        for (var panel = 0; panel < valuePanels; panel++)
         {
-            Read(value, low + i, rule.ValueSize, keySide: false, row);
-            for (var panel = 0; panel < valuePanels; panel++)
+            var count = Math.Min(kernel.Columns, rule.ValueSize - (panel * kernel.Columns));
+            var to = panels + ((nint)panel * keys * kernel.Columns);
+            var from = copy + (panel * kernel.Columns);
+            for (var i = 0; i < keys; i++, to += kernel.Columns, from += rule.ValueSize)
             {
-                var to = new Span<float>(panels + ((nint)panel * keys * kernel.Columns) + ((nint)i * kernel.Columns), kernel.Columns);
-                var count = Math.Min(kernel.Columns, rule.ValueSize - (panel * kernel.Columns));
-                new Span<float>(row + (panel * kernel.Columns), count).CopyTo(to);
-                to[count..].Clear();
+                new ReadOnlySpan<float>(from, count).CopyTo(new Span<float>(to, count));
+                new Span<float>(to + count, kernel.Columns - count).Clear();
             }
         }
     }
 
-    private void Read(HeadView heads, int position, int size, bool keySide, float* destination)
+    // Rows of absolute positions low ... low+count-1 side by side: those of the lane, of its ancestors in the batch, of a memory.
+    private void ReadAll(HeadView heads, int low, int count, bool keySide, float* destination)
     {
-        var lane = unit.Lane;
-        var to = new Span<float>(destination, size);
-        if (position >= lane.Start)
+        var size = keySide ? rule.HeadSize : rule.ValueSize;
+        var end = low + count;
+        for (var lane = unit.Lane; lane is not null && end > low; lane = lane.Parent)
         {
-            var from = ((CpuTensor)heads.Tensor).Row(lane.FirstRow + position - lane.Start) + heads.Offset + (unit.KeyHead * heads.Stride);
-            new ReadOnlySpan<float>(from, size).CopyTo(to);
+            var from = Math.Max(low, lane.Start);
+            for (var position = from; position < end; position++)
+            {
+                var row = ((CpuTensor)heads.Tensor).Row(lane.FirstRow + position - lane.Start) + heads.Offset + (unit.KeyHead * heads.Stride);
+                new ReadOnlySpan<float>(row, size).CopyTo(new Span<float>(destination + ((nint)(position - low) * size), size));
+            }
+
+            end = Math.Min(end, from);
+        }
+
+        if (end <= low)
+        {
             return;
         }
 
-        var memory = lane.Memory![layer];
-        var source = keySide ? memory.Keys : memory.Values;
-        var width = keySide ? memory.KeyWidth : memory.ValueWidth;
-        source.AsSpan((position * width) + (unit.KeyHead * size), size).CopyTo(to);
+        var memory = unit.Lane.Root.Memory![layer];
+        var (source, width) = keySide ? (memory.Keys, memory.KeyWidth) : (memory.Values, memory.ValueWidth);
+        for (var position = low; position < end; position++)
+        {
+            source.AsSpan((position * width) + (unit.KeyHead * size), size)
+                .CopyTo(new Span<float>(destination + ((nint)(position - low) * size), size));
+        }
     }
 }

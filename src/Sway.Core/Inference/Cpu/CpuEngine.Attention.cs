@@ -2,6 +2,9 @@ namespace Sway.Inference.Cpu;
 
 public sealed unsafe partial class CpuEngine
 {
+    // Queries times keys of a unit.
+    private const int StepsOfUnit = 1 << 20;
+
     /// <inheritdoc/>
     public EngineTensor Attention(
         HeadView query, HeadView key, HeadView value, AttentionRule rule, EngineWeight? sinks, BatchLayout layout, int layer)
@@ -13,12 +16,13 @@ public sealed unsafe partial class CpuEngine
             Remember(lane, key, value, rule, layer);
         }
 
-        // A unit is one key head of one lane and a block of its queries: small enough to balance, large enough to pay for packing.
+        // A unit is one key head of one lane and a block of its queries: small enough to balance and to stop soon, large enough to
+        // pay for packing the keys.
         var units = new List<AttentionUnit>();
         long cost = 0;
         foreach (var lane in layout.Lanes)
         {
-            var block = Math.Max(64, (lane.Count + 3) / 4);
+            var block = Math.Clamp((lane.Count + 3) / 4, 64, Math.Max(64, StepsOfUnit / Math.Max(1, lane.Start + lane.Count)));
             for (var first = 0; first < lane.Count; first += block)
             {
                 for (var head = 0; head < rule.KeyHeads; head++)

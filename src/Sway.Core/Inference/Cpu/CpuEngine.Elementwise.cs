@@ -11,7 +11,7 @@ public sealed unsafe partial class CpuEngine
         var result = New(source.Rows, source.Width);
         var w = (weight as CpuVector)?.Values;
         var b = (bias as CpuVector)?.Values;
-        _workers.For(source.Rows, (long)source.Rows * source.Width, row =>
+        ForRows(source.Rows, source.Width, row =>
             Normalize(source.Row(row), result.Row(row), source.Width, kind, epsilon, w, 0, b));
         return result;
     }
@@ -22,7 +22,7 @@ public sealed unsafe partial class CpuEngine
         var x = (CpuTensor)heads.Tensor;
         x.Changed();
         var w = (weight as CpuVector)?.Values;
-        _workers.For(x.Rows, (long)x.Rows * heads.Heads * heads.Size, row =>
+        ForRows(x.Rows, heads.Heads * heads.Size, row =>
         {
             if (scope == HeadNormScope.AllHeads)
             {
@@ -45,14 +45,15 @@ public sealed unsafe partial class CpuEngine
     {
         var x = (CpuTensor)heads.Tensor;
         x.Changed();
-        for (var row = 0; row < x.Rows; row++)
+        var all = factors.ToArray();
+        ForRows(x.Rows, heads.Heads * heads.Size, row =>
         {
             for (var h = 0; h < heads.Heads; h++)
             {
                 var head = new Span<float>(x.Row(row) + heads.Offset + (h * heads.Stride), heads.Size);
-                TensorPrimitives.Multiply(head, factors[row], head);
+                TensorPrimitives.Multiply(head, all[row], head);
             }
-        }
+        });
     }
 
     /// <inheritdoc/>
@@ -61,7 +62,7 @@ public sealed unsafe partial class CpuEngine
         var target = (CpuTensor)x;
         var gates = (CpuTensor)gate.Tensor;
         target.Changed();
-        _workers.For(target.Rows, (long)target.Rows * target.Width * 8, row =>
+        ForRows(target.Rows, (long)target.Width * 8, row =>
         {
             for (var h = 0; h < gate.Heads; h++)
             {
@@ -82,7 +83,7 @@ public sealed unsafe partial class CpuEngine
         var b = (CpuTensor)shared.Tensor;
         var size = own.Size + shared.Size;
         var result = New(a.Rows, own.Heads * size);
-        for (var row = 0; row < a.Rows; row++)
+        ForRows(a.Rows, own.Heads * size, row =>
         {
             for (var h = 0; h < own.Heads; h++)
             {
@@ -90,7 +91,7 @@ public sealed unsafe partial class CpuEngine
                 Copy(a.Row(row) + own.Offset + (h * own.Stride), to, own.Size);
                 Copy(b.Row(row) + shared.Offset, to + own.Size, shared.Size);
             }
-        }
+        });
 
         return result;
     }
@@ -101,7 +102,7 @@ public sealed unsafe partial class CpuEngine
         var g = (CpuTensor)gate;
         var u = (CpuTensor)up;
         var result = New(g.Rows, width);
-        _workers.For(g.Rows, (long)g.Rows * width * 8, row =>
+        ForRows(g.Rows, (long)width * 8, row =>
         {
             var to = new Span<float>(result.Row(row), width);
             Functions.Apply(activation, new Span<float>(g.Row(row) + gateFirst, width), to);
@@ -115,7 +116,7 @@ public sealed unsafe partial class CpuEngine
     {
         var tensor = (CpuTensor)x;
         tensor.Changed();
-        _workers.For(tensor.Rows, (long)tensor.Rows * tensor.Width * 8, row =>
+        ForRows(tensor.Rows, (long)tensor.Width * 8, row =>
         {
             using var copy = New(1, tensor.Width);
             Copy(tensor.Row(row), copy.Data, tensor.Width);
@@ -129,7 +130,7 @@ public sealed unsafe partial class CpuEngine
         var target = (CpuTensor)x;
         var source = (CpuTensor)y;
         target.Changed();
-        _workers.For(target.Rows, (long)target.Rows * target.Width, row =>
+        ForRows(target.Rows, target.Width, row =>
         {
             var to = new Span<float>(target.Row(row), target.Width);
             var from = new Span<float>(source.Row(row), target.Width);
@@ -149,11 +150,11 @@ public sealed unsafe partial class CpuEngine
     {
         var tensor = (CpuTensor)x;
         tensor.Changed();
-        for (var row = 0; row < tensor.Rows; row++)
+        ForRows(tensor.Rows, tensor.Width, row =>
         {
             var span = new Span<float>(tensor.Row(row), tensor.Width);
             TensorPrimitives.Multiply(span, (float)factor, span);
-        }
+        });
     }
 
     /// <inheritdoc/>
@@ -161,7 +162,7 @@ public sealed unsafe partial class CpuEngine
     {
         var tensor = (CpuTensor)x;
         tensor.Changed();
-        _workers.For(tensor.Rows, (long)tensor.Rows * tensor.Width * 8, row => Functions.SoftCap(tensor.Row(row), tensor.Width, cap));
+        ForRows(tensor.Rows, (long)tensor.Width * 8, row => Functions.SoftCap(tensor.Row(row), tensor.Width, cap));
     }
 
     /// <inheritdoc/>
@@ -170,11 +171,11 @@ public sealed unsafe partial class CpuEngine
         var tensor = (CpuTensor)x;
         var gates = (CpuTensor)gate;
         tensor.Changed();
-        for (var row = 0; row < tensor.Rows; row++)
+        ForRows(tensor.Rows, tensor.Width, row =>
         {
             var span = new Span<float>(tensor.Row(row), tensor.Width);
             TensorPrimitives.Multiply(span, Functions.Sigmoid(*gates.Row(row)), span);
-        }
+        });
     }
 
     /// <inheritdoc/>
@@ -184,7 +185,7 @@ public sealed unsafe partial class CpuEngine
         var gates = (CpuTensor)gate;
         tensor.Changed();
         var w = ((CpuVector)weight).Values;
-        _workers.For(tensor.Rows, (long)tensor.Rows * tensor.Width * 8, row =>
+        ForRows(tensor.Rows, (long)tensor.Width * 8, row =>
         {
             for (var first = 0; first < tensor.Width; first += headSize)
             {
@@ -203,16 +204,23 @@ public sealed unsafe partial class CpuEngine
     public int FirstNonFiniteRow(EngineTensor x)
     {
         var tensor = (CpuTensor)x;
-        for (var row = 0; row < tensor.Rows; row++)
+        var first = int.MaxValue;
+        ForRows(tensor.Rows, tensor.Width, row =>
         {
-            // The product with zero is zero for finite numbers only.
             if (!TensorPrimitives.IsFiniteAll<float>(new ReadOnlySpan<float>(tensor.Row(row), tensor.Width)))
             {
-                return row;
+                InterlockedMin(ref first, row);
             }
-        }
+        });
+        return first == int.MaxValue ? -1 : first;
+    }
 
-        return -1;
+    private static void InterlockedMin(ref int target, int value)
+    {
+        int seen;
+        while (value < (seen = Volatile.Read(ref target)) && Interlocked.CompareExchange(ref target, value, seen) != seen)
+        {
+        }
     }
 
     private static void Normalize(

@@ -86,7 +86,7 @@ public sealed unsafe partial class CpuEngine
         }
 
         using var hidden = New(rows.Count, spec.Width);
-        _workers.For(rows.Count, (long)rows.Count * spec.Width * 8, row => ActivateExpert(spec.Activation, between.Row(row), hidden.Row(row), spec.Width));
+        ForRows(rows.Count, (long)spec.Width * 8, row => ActivateExpert(spec.Activation, between.Row(row), hidden.Row(row), spec.Width));
         var down = ((CpuMatrix)weights.Down[expert]).Panels;
         using var output = New(rows.Count, down.Outputs);
         MatrixProduct.Run(_workers, hidden.Packed(_workers), down, output.Data, output.Width, add: false);

@@ -8,18 +8,17 @@ public sealed unsafe partial class CpuEngine
     public EngineTensor Embed(EngineWeight matrix, ReadOnlySpan<int> ids)
     {
         var panels = ((CpuMatrix)matrix).Panels;
-        var result = New(ids.Length, panels.Inputs);
-        for (var row = 0; row < ids.Length; row++)
+        foreach (var id in ids)
         {
-            if ((uint)ids[row] >= (uint)panels.Outputs)
+            if ((uint)id >= (uint)panels.Outputs)
             {
-                result.Dispose();
-                throw new ScoringException($"Token {ids[row]} is outside the vocabulary of {panels.Outputs}.");
+                throw new ScoringException($"Token {id} is outside the vocabulary of {panels.Outputs}.");
             }
-
-            panels.ReadRow(ids[row], new Span<float>(result.Row(row), panels.Inputs));
         }
 
+        var result = New(ids.Length, panels.Inputs);
+        var all = ids.ToArray();
+        ForRows(all.Length, panels.Inputs, row => panels.ReadRow(all[row], new Span<float>(result.Row(row), panels.Inputs)));
         return result;
     }
 
@@ -56,11 +55,8 @@ public sealed unsafe partial class CpuEngine
     {
         var source = (CpuTensor)x;
         var result = New(rows.Length, source.Width);
-        for (var i = 0; i < rows.Length; i++)
-        {
-            Copy(source.Row(rows[i]), result.Row(i), source.Width);
-        }
-
+        var list = rows.ToArray();
+        ForRows(list.Length, source.Width, i => Copy(source.Row(list[i]), result.Row(i), source.Width));
         return result;
     }
 
@@ -69,10 +65,7 @@ public sealed unsafe partial class CpuEngine
     {
         var source = (CpuTensor)x;
         var result = New(source.Rows, count);
-        for (var row = 0; row < source.Rows; row++)
-        {
-            Copy(source.Row(row) + first, result.Row(row), count);
-        }
+        ForRows(source.Rows, count, row => Copy(source.Row(row) + first, result.Row(row), count));
 
         return result;
     }
@@ -82,11 +75,11 @@ public sealed unsafe partial class CpuEngine
     {
         var (target, source) = ((CpuTensor)x, (CpuTensor)y);
         target.Changed();
-        for (var row = 0; row < source.Rows; row++)
+        ForRows(source.Rows, source.Width, row =>
         {
             var to = new Span<float>(target.Row(firstRow + row), target.Width);
             TensorPrimitives.FusedMultiplyAdd<float>(new ReadOnlySpan<float>(source.Row(row), source.Width), (float)factor, to, to);
-        }
+        });
     }
 
     /// <inheritdoc/>
@@ -94,39 +87,36 @@ public sealed unsafe partial class CpuEngine
     {
         var (target, source) = ((CpuTensor)x, (CpuTensor)y);
         target.Changed();
-        for (var row = 0; row < source.Rows; row++)
+        ForRows(source.Rows, source.Width, row =>
         {
             var to = new Span<float>(target.Row(firstRow + row), target.Width);
             var from = new Span<float>(source.Row(row), source.Width);
             if (strength == 1.0)
             {
                 from.CopyTo(to);
-                continue;
+                return;
             }
 
             TensorPrimitives.Subtract(from, to, from);
             TensorPrimitives.FusedMultiplyAdd<float>(from, (float)strength, to, to);
-        }
+        });
     }
 
     private static void Copy(float* source, float* destination, int count) =>
         new Span<float>(source, count).CopyTo(new Span<float>(destination, count));
 
-    private static void AddToRows(CpuTensor y, int first, int rows, CpuVector vector, double factor)
+    private void AddToRows(CpuTensor y, int first, int rows, CpuVector vector, double factor) => ForRows(rows, y.Width, row =>
     {
-        for (var row = first; row < first + rows; row++)
+        var to = new Span<float>(y.Row(first + row), y.Width);
+        if (factor == 1.0)
         {
-            var to = new Span<float>(y.Row(row), y.Width);
-            if (factor == 1.0)
-            {
-                TensorPrimitives.Add(to, vector.Values, to);
-            }
-            else
-            {
-                TensorPrimitives.FusedMultiplyAdd<float>(vector.Values, (float)factor, to, to);
-            }
+            TensorPrimitives.Add(to, vector.Values, to);
         }
-    }
+        else
+        {
+            TensorPrimitives.FusedMultiplyAdd<float>(vector.Values, (float)factor, to, to);
+        }
+    });
 
     // What one view adds to rows of a linear layer's result, before the bias.
     private void Apply(CpuTensor x, int xFirst, int rows, CpuTensor y, int yFirst, LinearDelta delta, double strength)
@@ -162,15 +152,20 @@ public sealed unsafe partial class CpuEngine
 
             if (term.Bias is CpuVector bias)
             {
-                for (var row = 0; row < rows; row++)
+                ForRows(rows, bias.Values.Length, row =>
                 {
                     var to = new Span<float>(y.Row(yFirst + row) + term.FirstOutput, bias.Values.Length);
                     TensorPrimitives.FusedMultiplyAdd<float>(bias.Values, (float)termStrength, to, to);
-                }
+                });
             }
         }
 
-        for (var row = 0; row < rows; row++)
+        if (delta.Gains is null && before is null)
+        {
+            return;
+        }
+
+        ForRows(rows, y.Width, row =>
         {
             var to = new Span<float>(y.Row(yFirst + row), y.Width);
             if (delta.Gains is CpuVector gains)
@@ -184,7 +179,7 @@ public sealed unsafe partial class CpuEngine
                 TensorPrimitives.Subtract(to, from, to);
                 TensorPrimitives.FusedMultiplyAdd<float>(to, (float)strength, from, to);
             }
-        }
+        });
     }
 
     private CpuTensor Rows(CpuTensor source, int first, int count)

@@ -12,21 +12,26 @@ public sealed unsafe partial class CpuEngine
         var x = (CpuTensor)heads.Tensor;
         x.Changed();
         var variants = _angles.GetValue(table, static _ => [new RopeAngles(), new RopeAngles()]);
+        var half = table.Dimensions / 2;
+        var lanes = new Lane[layout.Rows];
         foreach (var lane in layout.Lanes)
         {
-            var angles = variants[table.Variant(lane.SequenceLength)];
-            angles.Extend(table, lane.SequenceLength, lane.Start + lane.Count);
-            var half = table.Dimensions / 2;
-            _workers.For(lane.Count, (long)lane.Count * heads.Heads * heads.Size, i =>
-            {
-                var cos = angles.Cosines.AsSpan((lane.Start + i) * half, half);
-                var sin = angles.Sines.AsSpan((lane.Start + i) * half, half);
-                for (var h = 0; h < heads.Heads; h++)
-                {
-                    Rotate(x.Row(lane.FirstRow + i) + heads.Offset + (h * heads.Stride), cos, sin, interleaved);
-                }
-            });
+            variants[table.Variant(lane.SequenceLength)].Extend(table, lane.SequenceLength, lane.Start + lane.Count);
+            lanes.AsSpan(lane.FirstRow, lane.Count).Fill(lane);
         }
+
+        ForRows(layout.Rows, (long)heads.Heads * heads.Size, row =>
+        {
+            var lane = lanes[row];
+            var angles = variants[table.Variant(lane.SequenceLength)];
+            var position = lane.Start + row - lane.FirstRow;
+            var cos = angles.Cosines.AsSpan(position * half, half);
+            var sin = angles.Sines.AsSpan(position * half, half);
+            for (var h = 0; h < heads.Heads; h++)
+            {
+                Rotate(x.Row(row) + heads.Offset + (h * heads.Stride), cos, sin, interleaved);
+            }
+        });
     }
 
     private static void Rotate(float* head, ReadOnlySpan<float> cos, ReadOnlySpan<float> sin, bool interleaved)

@@ -19,6 +19,16 @@ public sealed unsafe partial class CpuEngine : IEngine
     /// <inheritdoc/>
     public string Name => "cpu";
 
+    /// <inheritdoc/>
+    public CancellationToken Cancellation
+    {
+        get => _workers.Cancellation;
+        set => _workers.Cancellation = value;
+    }
+
+    /// <inheritdoc/>
+    public void Reclaim() => _pool.Reclaim();
+
     /// <summary>Bytes of activations that the engine holds now.</summary>
     public long ActivationBytes => _pool.Bytes;
 
@@ -207,6 +217,20 @@ public sealed unsafe partial class CpuEngine : IEngine
         return new CpuMatrix(new QuantizedPanels(
             (uint*)words.Data + ((long)slice * outputs * (inputs * bits / 32)), scales.Data + scaleStart, biases.Data + scaleStart,
             dtype, outputs, inputs, bits, group));
+    }
+
+    // Rows in blocks, so that neither the hand-over nor the look at the cancellation costs more than a row does.
+    private void ForRows(int rows, long stepsOfRow, Action<int> body)
+    {
+        var block = (int)Math.Clamp(100_000 / Math.Max(1, stepsOfRow), 1, Math.Max(1, rows / _workers.Threads));
+        _workers.For((rows + block - 1) / block, rows * stepsOfRow, part =>
+        {
+            var end = Math.Min(rows, (part + 1) * block);
+            for (var row = part * block; row < end; row++)
+            {
+                body(row);
+            }
+        });
     }
 
     private CpuTensor New(int rows, int width) => new(_pool, rows, width);

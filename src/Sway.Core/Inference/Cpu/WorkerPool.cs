@@ -1,3 +1,5 @@
+using System.Runtime.ExceptionServices;
+
 namespace Sway.Inference.Cpu;
 
 /// <summary>Runs the parts of one operation on several threads. Which thread takes a part never changes what it computes.</summary>
@@ -30,16 +32,21 @@ internal sealed class WorkerPool : IDisposable
     /// <summary>Threads in all.</summary>
     public int Threads { get; }
 
+    /// <summary>Looked at before each part; parts are small enough (some milliseconds) that this bounds the wait.</summary>
+    public CancellationToken Cancellation { get; set; }
+
     /// <summary>Calls <paramref name="body"/> for 0 ... count-1 and returns when all are done.</summary>
     /// <param name="count">Number of parts.</param>
     /// <param name="cost">Elementary steps in all.</param>
     /// <param name="body">One part. Must not call the pool.</param>
+    /// <exception cref="OperationCanceledException"><see cref="Cancellation"/> was asked for; some parts are not done.</exception>
     public void For(int count, long cost, Action<int> body)
     {
         if (_threads.Length == 0 || count < 2 || cost < Worthwhile)
         {
             for (var i = 0; i < count; i++)
             {
+                Cancellation.ThrowIfCancellationRequested();
                 body(i);
             }
 
@@ -56,9 +63,10 @@ internal sealed class WorkerPool : IDisposable
         Drain();
         _done.Wait();
         _body = null;
+        Cancellation.ThrowIfCancellationRequested();
         if (_failure is { } failure)
         {
-            throw new InvalidOperationException(failure.Message, failure);
+            ExceptionDispatchInfo.Throw(failure);
         }
     }
 
@@ -100,7 +108,7 @@ internal sealed class WorkerPool : IDisposable
         try
         {
             int index;
-            while ((index = Interlocked.Increment(ref _next) - 1) < _count)
+            while (!Cancellation.IsCancellationRequested && (index = Interlocked.Increment(ref _next) - 1) < _count)
             {
                 body(index);
             }

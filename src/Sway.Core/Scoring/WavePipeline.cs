@@ -1,0 +1,147 @@
+namespace Sway.Scoring;
+
+/// <summary>
+/// Items in, results out, in order, in bounded waves: no more is read ahead than one wave, so an endless source and a consumer that
+/// stops early cost one wave.
+/// </summary>
+/// <param name="scorer">What scores a wave.</param>
+/// <param name="waveTokens">Tokens that run together.</param>
+/// <param name="sharePrefixes">Whether the scorer computes common beginnings once.</param>
+internal sealed class WavePipeline(ISequenceScorer scorer, int waveTokens, bool sharePrefixes)
+{
+    /// <summary>Scores items; one that fails does not keep the others from being scored.</summary>
+    public IEnumerable<ScoredItem<T>> Score<T>(
+        IEnumerable<T> items, Func<T, TokenSequence?> tokens, bool divergence, IProgress<long>? progress, CancellationToken cancellationToken)
+    {
+        long done = 0;
+        var wave = new Wave<T>(sharePrefixes);
+        foreach (var item in items)
+        {
+            cancellationToken.ThrowIfCancellationRequested();
+            TokenSequence? sequence = null;
+            SwayException? error = null;
+            try
+            {
+                sequence = tokens(item);
+                sequence?.Validate(scorer.VocabularySize);
+            }
+            catch (SwayException e)
+            {
+                error = e;
+            }
+
+            var scored = error is null ? sequence : null;
+            var added = wave.Cost(scored);
+            if (wave.Items.Count > 0 && wave.Tokens + added > Limit(wave, sequence))
+            {
+                foreach (var result in Run(wave, divergence, Report, cancellationToken))
+                {
+                    yield return result;
+                }
+
+                wave = new Wave<T>(sharePrefixes);
+                added = wave.Cost(scored);
+            }
+
+            wave.Add(item, sequence, error, added);
+        }
+
+        foreach (var result in Run(wave, divergence, Report, cancellationToken))
+        {
+            yield return result;
+        }
+
+        void Report(TokenSequence sequence) => progress?.Report(done += sequence.Ids.Count);
+    }
+
+    // Beside a sequence longer than a wave there is room for as much again: what shares it would else compute it anew.
+    private int Limit<T>(Wave<T> wave, TokenSequence? next) =>
+        sharePrefixes ? Math.Max(waveTokens, 2 * Math.Max(wave.Longest, next?.Ids.Count ?? 0)) : waveTokens;
+
+    private IEnumerable<ScoredItem<T>> Run<T>(
+        Wave<T> wave, bool divergence, Action<TokenSequence> report, CancellationToken cancellationToken)
+    {
+        var good = wave.Items.Where(item => item.Error is null && item.Sequence is not null).Select(item => item.Sequence!).ToArray();
+        var reported = new bool[good.Length];
+        var scores = Score(good, 0, divergence, Once, cancellationToken);
+        var next = 0;
+        foreach (var (item, sequence, error) in wave.Items)
+        {
+            var (score, failure) = error is null && sequence is not null ? scores[next++] : (null, error);
+            yield return new ScoredItem<T>(item, sequence, score, failure);
+        }
+
+        void Once(int index)
+        {
+            if (!reported[index])
+            {
+                reported[index] = true;
+                report(good[index]);
+            }
+        }
+    }
+
+    private (SequenceScore? Score, SwayException? Error)[] Score(
+        TokenSequence[] wave, int first, bool divergence, Action<int> report, CancellationToken cancellationToken)
+    {
+        if (wave.Length == 0)
+        {
+            return [];
+        }
+
+        try
+        {
+            var scores = scorer.Score(wave, divergence, i => report(first + i), cancellationToken);
+            return [.. scores.Select(score => ((SequenceScore?)score, (SwayException?)null))];
+        }
+        catch (ScoringException e) when (wave.Length == 1)
+        {
+            return [(null, e)];
+        }
+        catch (ScoringException)
+        {
+            // Alone each has the same bits as together, so only the one at fault fails.
+            return [.. wave.Select((one, i) => Score([one], first + i, divergence, report, cancellationToken)[0])];
+        }
+    }
+
+    // Items gathered so far. Tokens that an earlier one begins with cost nothing.
+    private sealed class Wave<T>(bool share)
+    {
+        private readonly List<int[]> _ids = [];
+
+        public List<(T Item, TokenSequence? Sequence, SwayException? Error)> Items { get; } = [];
+
+        public int Tokens { get; private set; }
+
+        public int Longest { get; private set; }
+
+        public int Cost(TokenSequence? sequence)
+        {
+            if (sequence is null)
+            {
+                return 1;
+            }
+
+            var own = sequence.Ids as int[] ?? [.. sequence.Ids];
+            var common = 0;
+            for (var i = 0; share && i < _ids.Count; i++)
+            {
+                common = Math.Max(common, own.AsSpan().CommonPrefixLength(_ids[i]));
+            }
+
+            return Math.Max(1, own.Length - common);
+        }
+
+        public void Add(T item, TokenSequence? sequence, SwayException? error, int cost)
+        {
+            Items.Add((item, sequence, error));
+            Tokens += cost;
+            if (error is null && sequence is not null)
+            {
+                _ids.Add(sequence.Ids as int[] ?? [.. sequence.Ids]);
+                Longest = Math.Max(Longest, sequence.Ids.Count);
+            }
+        }
+    }
+}

@@ -9,10 +9,14 @@
     PowerShellVersion    = '7.6'
     CompatiblePSEditions = @('Core')
     CmdletsToExport      = @(
+        'Compare-LoraAdapter'
         'ConvertFrom-Token'
         'ConvertTo-MlxAdapter'
+        'ConvertTo-PeftAdapter'
         'ConvertTo-Token'
         'Get-LoraAdapterInfo'
+        'Merge-LoraAdapter'
+        'Repair-MlxAdapter'
     )
     FunctionsToExport    = @()
     VariablesToExport    = @()

@@ -2,6 +2,7 @@ using System.ComponentModel;
 using System.Management.Automation;
 using Microsoft.PowerShell.Commands;
 using Sway.Adapters;
+using Sway.Adapters.Megatron;
 
 namespace Sway.PowerShell;
 
@@ -41,6 +42,11 @@ public abstract class AdapterCommand : PSCmdlet, IDisposable
     [ValidateNotNull]
     public LoraAdapterInfo[] InputObject { get; set; } = [];
 
+    /// <summary>True under -WhatIf, however it was asked for.</summary>
+    private protected bool IsWhatIf => MyInvocation.BoundParameters.TryGetValue("WhatIf", out object? bound)
+        ? ((SwitchParameter)bound).IsPresent
+        : LanguagePrimitives.IsTrue(GetVariableValue("WhatIfPreference"));
+
     /// <summary>Cancelled when the pipeline is stopped.</summary>
     protected CancellationToken StopToken => _stop.Token;
 
@@ -56,6 +62,13 @@ public abstract class AdapterCommand : PSCmdlet, IDisposable
     {
         foreach (AdapterInput input in EnumerateInputs())
         {
+            // Get-ChildItem on a Megatron run lists the run's notes beside its checkpoints; they would name one of them again.
+            if (MyInvocation.ExpectingInput && MegatronCheckpoint.IsRunNote(input.FullName))
+            {
+                WriteVerbose($"{input.FullName} only tells about the checkpoints beside it; it is passed over.");
+                continue;
+            }
+
             ProcessAdapter(input.FullName, input.IsOneOfSeveral);
         }
     }
@@ -107,18 +120,45 @@ public abstract class AdapterCommand : PSCmdlet, IDisposable
     /// <summary>An absolute path of the file system for a parameter that names one folder, existing or not.</summary>
     protected string ResolveFolder(string path, string parameter, bool mustExist)
     {
+        string full = ResolveOne(path);
+        if (mustExist && !Directory.Exists(full))
+        {
+            ThrowTerminatingError(ErrorRecords.ParameterFolderNotFound(full, parameter));
+        }
+
+        return full;
+    }
+
+    /// <summary>An absolute path of the file system for a parameter that names one adapter: a folder or a file.</summary>
+    protected string ResolveExisting(string path, string parameter)
+    {
+        string full = ResolveOne(path);
+        if (!System.IO.Path.Exists(full))
+        {
+            ThrowTerminatingError(ErrorRecords.ParameterFolderNotFound(full, parameter));
+        }
+
+        return full;
+    }
+
+    private string ResolveOne(string path)
+    {
         string full = SessionState.Path.GetUnresolvedProviderPathFromPSPath(path, out ProviderInfo provider, out _);
         if (!IsFileSystem(provider))
         {
             ThrowTerminatingError(ErrorRecords.NotFileSystem(path, provider.Name));
         }
 
-        if (mustExist && !Directory.Exists(full))
-        {
-            ThrowTerminatingError(ErrorRecords.ParameterFolderNotFound(full, parameter));
-        }
-
         return System.IO.Path.TrimEndingDirectorySeparator(full);
+    }
+
+    /// <summary>Ends the command where a number is NaN or infinite.</summary>
+    private protected void RequireFinite(double? value, string parameter)
+    {
+        if (value is { } number && !double.IsFinite(number))
+        {
+            ThrowTerminatingError(ErrorRecords.ParameterInvalid(parameter, "must be a finite number"));
+        }
     }
 
     private static bool IsFileSystem(ProviderInfo provider) => provider.ImplementingType == typeof(FileSystemProvider);

@@ -50,7 +50,7 @@ internal static class ErrorRecords
         path);
 
     internal static ErrorRecord ParameterFolderNotFound(string path, string parameter) => new(
-        new DirectoryNotFoundException($"-{parameter}: '{path}' is not a folder."),
+        new DirectoryNotFoundException($"-{parameter}: '{path}' does not exist or is not a folder."),
         "FolderNotFound",
         ErrorCategory.ObjectNotFound,
         path);
@@ -60,6 +60,12 @@ internal static class ErrorRecords
         "ParametersExclude",
         ErrorCategory.InvalidArgument,
         second);
+
+    internal static ErrorRecord ParameterInvalid(string parameter, string reason) => new(
+        new PSArgumentException($"-{parameter} {reason}."),
+        "ParameterInvalid",
+        ErrorCategory.InvalidArgument,
+        parameter);
 
     internal static ErrorRecord OutputExists(string path) => Of(
         new OutputException($"'{path}' exists already.") { Path = path, Remedy = "Use -Force to replace it." }, path);

@@ -11,12 +11,29 @@ internal static class CompareCommand
     {
         Argument<string> first = new("PATH") { Description = "An adapter." };
         Argument<string> second = new("OTHER") { Description = "Another one." };
-        var command = new Command("compare", "Compare the deltas of two adapters: norms, cosine, difference, effective rank.") { first, second };
+        Option<string?> baseModel = CommonOptions.Base();
+        Option<bool> noBase = CommonOptions.NoBase();
+        var alpha = new Option<double?>("--alpha") { Description = "Alpha, where an adapter lacks it.", HelpName = "X" };
+        var command = new Command("compare", "Compare the deltas of two adapters of any formats: norms, cosine, difference, effective rank.")
+        {
+            first, second, baseModel, noBase, alpha,
+        };
         return command.Runs(context =>
         {
-            IReadOnlyList<LoraAdapterComparison> rows = AdapterComparer.Compare(
-                ExistingPath.Of(context.Value(first)), ExistingPath.Of(context.Value(second)), context.Token);
-            Write(context.Output, rows);
+            if (context.Value(baseModel) is not null && context.Value(noBase))
+            {
+                throw new UsageException("--base and --no-base exclude each other.");
+            }
+
+            var options = new ComparisonOptions { BaseModel = context.Value(baseModel), NoBaseLookup = context.Value(noBase), Alpha = context.Value(alpha) };
+            AdapterComparison comparison = AdapterComparer.Compare(
+                ExistingPath.Of(context.Value(first)), ExistingPath.Of(context.Value(second)), options, context.Token);
+            Write(context.Output, comparison.Modules);
+            foreach (string warning in comparison.Warnings)
+            {
+                context.Output.Message("warning: " + warning);
+            }
+
             return ExitCode.Done;
         });
     }
@@ -39,9 +56,11 @@ internal static class CompareCommand
         {
             table.Row(
                 row.Module, row.In, Format.Number(row.FirstNorm), Format.Number(row.SecondNorm), row.Cosine is { } cosine ? Format.Number(cosine) : "",
-                Format.Number(row.RelativeDifference), Format.Number(row.FirstEffectiveRank), Format.Number(row.SecondEffectiveRank));
+                Format.Number(row.RelativeDifference), Rank(row.FirstEffectiveRank), Rank(row.SecondEffectiveRank));
         }
 
         table.WriteTo(output);
     }
+
+    private static string Rank(double? value) => value is { } rank ? Format.Number(rank) : "";
 }

@@ -18,17 +18,20 @@ internal static class MergeCommand
         var weight = new Option<string?>("--weight") { Description = "The weight of each adapter, separated by commas; 1 each without it.", HelpName = "W,..." };
         Option<CombinationMethod> method = CommonOptions.OneOf<CombinationMethod>(
             "--method", "How several adapters become one; cat is the exact weighted sum, linear is not.", CombinationMethod.Cat);
-        var rank = new Option<int?>("--rank") { Description = "The rank that svd keeps; the largest of the adapters without it.", HelpName = "R" };
+        var rank = new Option<int?>("--rank") { Description = "The rank that svd and the methods ending in it keep; the largest of the adapters without it.", HelpName = "R" };
         var density = new Option<double>("--density")
         {
-            Description = "The share of elements that ties and magnitude-prune keep.",
+            Description = "The share of elements that the ties and magnitude-prune methods keep.",
             HelpName = "D",
             DefaultValueFactory = _ => 0.5,
         };
+        var alpha = new Option<double?>("--alpha") { Description = "Alpha, where a source lacks it.", HelpName = "X" };
+        var adapterName = new Option<string?>("--adapter-name") { Description = "Which adapter, where one folder or file holds several.", HelpName = "NAME" };
+        var whatIf = new Option<bool>("--what-if") { Description = "Say what would be written, and write nothing." };
         var force = new Option<bool>("--force") { Description = "Replace an output that exists." };
         var command = new Command("merge", "Merge an adapter into its base model, or several adapters into one.")
         {
-            paths, destination, baseModel, weight, method, rank, density, dequantize, safeMerge, force,
+            paths, destination, baseModel, weight, method, rank, density, dequantize, safeMerge, alpha, adapterName, force, whatIf,
         };
         return command.Runs(context =>
         {
@@ -42,14 +45,17 @@ internal static class MergeCommand
                     Rank = context.Value(rank),
                     Density = context.Value(density),
                     BaseModel = context.Value(baseModel),
+                    Alpha = context.Value(alpha),
                     Force = context.Value(force),
+                    WhatIf = context.Value(whatIf),
                 };
                 if (combination.Density is not (>= 0 and <= 1) || combination.Rank is < 1)
                 {
                     throw new UsageException("--density is a share between 0 and 1, --rank at least 1.");
                 }
 
-                Write(context.Output, AdapterCombiner.Combine([.. sources.Select(ExistingPath.Of)], context.Value(destination), combination, context.Token));
+                using var progress = new ConsoleProgress(context.Output, Path.GetFileName(context.Value(destination)));
+                Write(context.Output, AdapterCombiner.Combine([.. sources.Select(ExistingPath.Of)], context.Value(destination), combination, progress, context.Token));
                 return ExitCode.Done;
             }
 
@@ -58,7 +64,10 @@ internal static class MergeCommand
                 BaseModel = context.Value(baseModel),
                 Dequantize = context.Value(dequantize),
                 SafeMerge = context.Value(safeMerge),
+                AdapterName = context.Value(adapterName),
+                Alpha = context.Value(alpha),
                 Force = context.Value(force),
+                WhatIf = context.Value(whatIf),
             };
             return context.ForEach(sources, path => Merge(context, ExistingPath.Of(path), context.Value(destination), options));
         });

@@ -72,9 +72,11 @@ public static class AdapterConverter
         finite.ThrowIfAny(plan.Summary.Source);
         AtomicFile.WriteNew(System.IO.Path.Combine(folder.TemporaryPath, AdapterLocation.ConfigName), plan.Configuration);
         double? difference = null;
-        if (options.Verify && plan.Deltas.Count > 0)
+        if (options.Verify)
         {
-            difference = DeltaVerifier.LargestDifference(tensorPath, plan.Deltas, plan.Summary.Scale, cancellationToken);
+            difference = plan.Verification is { } check
+                ? check(folder.TemporaryPath, cancellationToken)
+                : DeltaVerifier.LargestDifference(tensorPath, plan.Deltas, plan.Summary.Scale, cancellationToken);
             DeltaVerifier.Require(difference.Value, plan.Summary.Source);
         }
 

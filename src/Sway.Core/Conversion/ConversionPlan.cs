@@ -40,6 +40,10 @@ public sealed class ConversionPlan : IDisposable
     /// <summary>The source's delta of each module of the output, for verifying; empty where the target has its own check.</summary>
     public IReadOnlyList<PlannedDelta> Deltas { get; init; } = [];
 
+    /// <summary>The target's own check: gets the written folder, gives the largest relative difference of any delta; null where
+    /// <see cref="Deltas"/> serve.</summary>
+    internal Func<string, CancellationToken, double>? Verification { get; init; }
+
     /// <inheritdoc/>
     public void Dispose()
     {

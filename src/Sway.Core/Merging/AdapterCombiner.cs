@@ -1,6 +1,7 @@
 using Sway.Adapters;
 using Sway.Architectures;
 using Sway.Conversion;
+using Sway.Conversion.Mlx;
 using Sway.Conversion.Peft;
 using Sway.IO;
 using Sway.Tensors;
@@ -14,21 +15,26 @@ public static class AdapterCombiner
     /// <param name="paths">Two adapters or more.</param>
     /// <param name="destination">The output folder itself.</param>
     /// <param name="options">Choices.</param>
+    /// <param name="progress">Gets bytes written and in all.</param>
     /// <param name="cancellationToken">Stops between tiles and removes what was written.</param>
     /// <exception cref="ConversionRefusedException">The adapters cannot be combined in this way.</exception>
     /// <exception cref="OutputException">The output exists already.</exception>
     public static AdapterMergeResult Combine(
-        IReadOnlyList<string> paths, string destination, CombinationOptions options, CancellationToken cancellationToken = default)
+        IReadOnlyList<string> paths,
+        string destination,
+        CombinationOptions options,
+        IProgress<ByteProgress>? progress = null,
+        CancellationToken cancellationToken = default)
     {
         var adapters = new List<LoraAdapter>();
         try
         {
             foreach (string path in paths)
             {
-                adapters.Add(AdapterReader.Open(path));
+                adapters.Add(AdapterReader.Open(path, new AdapterOpenOptions { BaseModel = options.BaseModel, Alpha = options.Alpha }));
             }
 
-            return Combine(adapters, destination, options, cancellationToken);
+            return Combine(adapters, destination, options, progress, cancellationToken);
         }
         finally
         {
@@ -37,7 +43,7 @@ public static class AdapterCombiner
     }
 
     private static AdapterMergeResult Combine(
-        List<LoraAdapter> adapters, string destination, CombinationOptions options, CancellationToken cancellationToken)
+        List<LoraAdapter> adapters, string destination, CombinationOptions options, IProgress<ByteProgress>? progress, CancellationToken cancellationToken)
     {
         double[] weights = options.Weights.Count > 0 ? [.. options.Weights] : [.. adapters.Select(_ => 1.0)];
         if (weights.Length != adapters.Count)
@@ -71,12 +77,7 @@ public static class AdapterCombiner
             Files = [],
         };
         using ConversionPlan plan = PeftPlanner.PlanModules(combined, model, source, new ConversionOptions { Target = ConversionTarget.Peft });
-        using AtomicDirectory output = AtomicDirectory.Create(full);
-        long written = SafetensorsWriter.Write(
-            Path.Combine(output.TemporaryPath, plan.TensorFileName), plan.Tensors, plan.Metadata, cancellationToken: cancellationToken);
-        AtomicFile.WriteNew(Path.Combine(output.TemporaryPath, AdapterLocation.ConfigName), plan.Configuration);
-        output.Commit(options.Force);
-        return new AdapterMergeResult
+        var result = new AdapterMergeResult
         {
             FullName = full,
             Sources = [.. adapters.Select(adapter => adapter.Path)],
@@ -85,8 +86,19 @@ public static class AdapterCombiner
             TensorCount = plan.Tensors.Count,
             Rank = modules.Max(module => module.Rank),
             Warnings = [.. adapters.SelectMany(adapter => adapter.Warnings).Concat(plan.Summary.Warnings).Distinct(StringComparer.Ordinal)],
-            WrittenBytes = written,
+            WrittenBytes = 0,
         };
+        if (options.WhatIf)
+        {
+            return result;
+        }
+
+        using AtomicDirectory output = AtomicDirectory.Create(full);
+        long written = SafetensorsWriter.Write(
+            Path.Combine(output.TemporaryPath, plan.TensorFileName), plan.Tensors, plan.Metadata, progress, cancellationToken: cancellationToken);
+        AtomicFile.WriteNew(Path.Combine(output.TemporaryPath, AdapterLocation.ConfigName), plan.Configuration);
+        output.Commit(options.Force);
+        return result with { WrittenBytes = written };
     }
 
     private static LoraModule Join((LoraModule Module, double Weight)[] parts, CombinationOptions options, int svdRank)
@@ -108,6 +120,16 @@ public static class AdapterCombiner
         foreach (Refusal refusal in adapters.SelectMany(adapter => adapter.Obstacles))
         {
             yield return refusal;
+        }
+
+        string[] mutated = [.. adapters.Where(InitialFactors.ChangedBase).Select(adapter => adapter.Path)];
+        if (mutated.Length > 0)
+        {
+            yield return new Refusal(RefusalCategory.MutatedBase, "The initialisation of these adapters changed the base weights, so their factors are no deltas on one base.")
+            {
+                Modules = mutated,
+                Remedy = "Convert them first with the original base (-BaseModel, --base) or the initial adapter (-InitialAdapter, --initial-adapter).",
+            };
         }
 
         LoraModule[] all = [.. adapters.SelectMany(adapter => adapter.Modules)];
@@ -145,7 +167,7 @@ public static class AdapterCombiner
             yield return new Refusal(RefusalCategory.ShapeMismatch, "The adapters are for base models of different sizes.") { Modules = shapes };
         }
 
-        if (options.Method is not (CombinationMethod.Cat or CombinationMethod.Svd) && all.Select(module => module.Rank).Distinct().Count() > 1)
+        if (options.Method is CombinationMethod.Linear or CombinationMethod.Ties or CombinationMethod.MagnitudePrune && all.Select(module => module.Rank).Distinct().Count() > 1)
         {
             yield return new Refusal(RefusalCategory.RankMismatch, $"{options.Method} adds factors element by element, so all adapters must have the same rank.")
             {

@@ -1,118 +1,198 @@
 using Sway.Adapters;
-using Sway.Tensors;
+using Sway.Architectures;
+using Sway.Conversion;
+using Sway.Numerics;
 
 namespace Sway.Merging;
 
-/// <summary>How the deltas of two adapters on one module compare.</summary>
-public sealed record LoraAdapterComparison
-{
-    /// <summary>The module.</summary>
-    public required string Module { get; init; }
-
-    /// <summary>Both, First or Second: which adapter has the module.</summary>
-    public required string In { get; init; }
-
-    /// <summary>The Frobenius norm of the first delta, scaling included.</summary>
-    public double FirstNorm { get; init; }
-
-    /// <summary>The Frobenius norm of the second delta.</summary>
-    public double SecondNorm { get; init; }
-
-    /// <summary>The cosine of the angle between the deltas, as vectors of all elements; null when one is zero or absent.</summary>
-    public double? Cosine { get; init; }
-
-    /// <summary>The norm of the difference, relative to the larger of the two; 0 for equal deltas.</summary>
-    public double RelativeDifference { get; init; }
-
-    /// <summary>The effective rank of the first delta: the exponential of the entropy of its normalised singular values
-    /// (Roy and Vetterli 2007).</summary>
-    public double FirstEffectiveRank { get; init; }
-
-    /// <summary>The effective rank of the second delta.</summary>
-    public double SecondEffectiveRank { get; init; }
-}
-
-/// <summary>Compares two adapters module by module, from the factors alone.</summary>
+/// <summary>
+/// Compares two adapters of any formats module by module: from the factors alone, and where a delta depends on the base's
+/// weights (DoRA) from the changes that both make to them.
+/// </summary>
 public static class AdapterComparer
 {
     /// <summary>Compares all modules that either adapter has, the first one's first.</summary>
     /// <param name="first">An adapter.</param>
-    /// <param name="second">Another one; both must name modules in the same way.</param>
+    /// <param name="second">Another one, of the same or of another format.</param>
+    /// <param name="options">Choices; null for none.</param>
     /// <param name="cancellationToken">Stops between modules.</param>
-    /// <exception cref="ConversionRefusedException">Deltas cannot be compared from the factors.</exception>
-    public static IReadOnlyList<LoraAdapterComparison> Compare(string first, string second, CancellationToken cancellationToken = default)
+    /// <exception cref="ConversionRefusedException">The deltas cannot be told from the files at hand.</exception>
+    public static AdapterComparison Compare(string first, string second, ComparisonOptions? options = null, CancellationToken cancellationToken = default)
     {
-        using LoraAdapter left = AdapterReader.Open(first);
-        using LoraAdapter right = AdapterReader.Open(second);
-        Check(left);
-        Check(right);
-        Dictionary<string, LoraModule> others = right.Modules.ToDictionary(Key, StringComparer.Ordinal);
-        var result = new List<LoraAdapterComparison>();
-        foreach (LoraModule module in left.Modules)
+        options ??= new ComparisonOptions();
+        var open = new AdapterOpenOptions { Alpha = options.Alpha, BaseModel = options.BaseModel, NoBaseLookup = options.NoBaseLookup };
+        using LoraAdapter left = AdapterReader.Open(first, open);
+        using LoraAdapter right = AdapterReader.Open(second, open);
+        var warnings = new List<string>();
+        Check(left, warnings);
+        Check(right, warnings);
+        using BaseModel? model = Locate(left, options) ?? Locate(right, options);
+        bool dora = left.Modules.Concat(right.Modules).Any(module => module.Magnitude is not null);
+        LoraAdapterComparison[] modules = dora
+            ? [.. WeightComparison.Of(left, right, model, cancellationToken)]
+            : [.. OfFactors(left, right, model, warnings, cancellationToken)];
+        return new AdapterComparison
         {
-            cancellationToken.ThrowIfCancellationRequested();
-            others.Remove(Key(module), out LoraModule? other);
-            result.Add(Compare(Key(module), Parts(module), other is null ? [] : Parts(other)));
-        }
-
-        result.AddRange(others.Select(entry => Compare(entry.Key, [], Parts(entry.Value))));
-        return result;
-    }
-
-    private static LoraAdapterComparison Compare(string name, FactoredMatrix[] first, FactoredMatrix[] second)
-    {
-        if (first.Length > 0 && second.Length > 0 && first.Length != second.Length)
-        {
-            throw new AdapterFormatException($"{name} has different numbers of experts in the two adapters.") { Tensors = [name] };
-        }
-
-        double left = Norm(first), right = Norm(second);
-        bool both = first.Length > 0 && second.Length > 0;
-        double difference = both ? Norm([.. first.Zip(second, (x, y) => x.Plus(y, -1))]) : Math.Max(left, right);
-        return new LoraAdapterComparison
-        {
-            Module = name,
-            In = both ? "Both" : first.Length > 0 ? "First" : "Second",
-            FirstNorm = left,
-            SecondNorm = right,
-            Cosine = both && left > 0 && right > 0 ? Math.Clamp(first.Zip(second, (x, y) => x.Inner(y)).Sum() / (left * right), -1, 1) : null,
-            RelativeDifference = difference == 0 ? 0 : difference / Math.Max(left, right),
-            FirstEffectiveRank = EffectiveRank(first),
-            SecondEffectiveRank = EffectiveRank(second),
+            Modules = modules,
+            BaseModel = model?.Folder,
+            Warnings = [.. warnings.Distinct(StringComparer.Ordinal)],
         };
     }
 
-    private static double Norm(FactoredMatrix[] parts) => Math.Sqrt(parts.Sum(part => part.Norm() is var norm ? norm * norm : 0));
-
-    /// <summary>Of several experts, the mean.</summary>
-    private static double EffectiveRank(FactoredMatrix[] parts) => parts.Length == 0 ? 0 : parts.Average(part =>
+    private static IEnumerable<LoraAdapterComparison> OfFactors(
+        LoraAdapter left, LoraAdapter right, BaseModel? model, List<string> warnings, CancellationToken cancellationToken)
     {
-        double[] values = part.SingularValues();
-        double sum = values.Sum();
-        return sum == 0 ? 0 : Math.Exp(-values.Where(value => value > 0).Sum(value => value / sum * Math.Log(value / sum)));
-    });
-
-    private static FactoredMatrix[] Parts(LoraModule module) => module.A.Rank == 3
-        ? [.. Enumerable.Range(0, (int)module.A.Shape[0]).Select(e => FactoredMatrix.Of(module.A.Index(0, e), module.B.Index(0, e), module.Scaling))]
-        : [FactoredMatrix.Of(module.A, module.B, module.Scaling)];
-
-    private static string Key(LoraModule module) => module.ParameterName is null ? module.Path : module.Path + "." + module.ParameterName;
-
-    private static void Check(LoraAdapter adapter)
-    {
-        string[] unclear = [.. adapter.Modules.Where(module => module.Magnitude is not null || module.Packing != ExpertPacking.None).Select(Key)];
-        var refusals = new List<Refusal>(adapter.Obstacles.Where(refusal => refusal.Category is RefusalCategory.MissingScale or RefusalCategory.RankMismatch or RefusalCategory.MissingPair));
-        if (unclear.Length > 0)
+        (IReadOnlyList<NamedDelta> first, IReadOnlyList<NamedDelta> second) = SharedNames.Of(left, right, model, warnings);
+        CheckNames(left, first);
+        CheckNames(right, second);
+        Dictionary<string, NamedDelta> others = second.ToDictionary(delta => delta.Name, StringComparer.Ordinal);
+        foreach (NamedDelta delta in first)
         {
-            refusals.Add(new Refusal(RefusalCategory.NeedsBase, "The delta of DoRA modules and packed experts depends on the base model; factors alone do not tell it.")
-            {
-                Modules = unclear,
-            });
+            cancellationToken.ThrowIfCancellationRequested();
+            others.Remove(delta.Name, out NamedDelta? other);
+            yield return Compare(left, right, delta, other);
         }
 
-        if (refusals.Count > 0)
+        foreach (NamedDelta delta in second.Where(delta => others.ContainsKey(delta.Name)))
         {
-            throw new ConversionRefusedException(adapter.Path, refusals);
+            cancellationToken.ThrowIfCancellationRequested();
+            yield return Compare(left, right, null, delta);
+        }
+    }
+
+    private static LoraAdapterComparison Compare(LoraAdapter left, LoraAdapter right, NamedDelta? first, NamedDelta? second)
+    {
+        string name = (first ?? second)!.Name;
+        if (first is not null && second is not null && first.Count != second.Count)
+        {
+            throw Differ(right, name);
+        }
+
+        var sums = new Sums();
+        foreach ((FactoredMatrix? x, FactoredMatrix? y) in Pairs(first, second))
+        {
+            if (x is not null && y is not null && (x.Rows, x.Columns) != (y.Rows, y.Columns))
+            {
+                throw Differ(right, name);
+            }
+
+            sums.Add(x, y);
+        }
+
+        return sums.ToComparison(left.Path, right.Path, name);
+    }
+
+    private static IEnumerable<(FactoredMatrix? First, FactoredMatrix? Second)> Pairs(NamedDelta? first, NamedDelta? second)
+    {
+        if (first is null || second is null)
+        {
+            NamedDelta only = (first ?? second)!;
+            foreach ((Tensors.TensorExpression a, Tensors.TensorExpression b) in only.Parts)
+            {
+                FactoredMatrix matrix = FactoredMatrix.Of(a, b, only.Scaling);
+                yield return first is null ? (null, matrix) : (matrix, null);
+            }
+
+            yield break;
+        }
+
+        foreach (var (x, y) in first.Parts.Zip(second.Parts))
+        {
+            yield return (FactoredMatrix.Of(x.A, x.B, first.Scaling), FactoredMatrix.Of(y.A, y.B, second.Scaling));
+        }
+    }
+
+    private static BaseModel? Locate(LoraAdapter adapter, ComparisonOptions options) =>
+        BaseModelLocator.Open(adapter.Path, adapter.BaseModelName, options.BaseModel, !options.NoBaseLookup, out _);
+
+    /// <summary>What stands against the deltas themselves refuses; what lies beside them is not compared, and said.</summary>
+    private static void Check(LoraAdapter adapter, List<string> warnings)
+    {
+        Refusal[] fatal = [.. adapter.Obstacles.Where(refusal => !LossCategories.CanBeAllowed(refusal.Category))];
+        if (fatal.Length > 0)
+        {
+            throw new ConversionRefusedException(adapter.Path, fatal);
+        }
+
+        warnings.AddRange(adapter.Warnings.Concat(adapter.Obstacles.Select(refusal => $"Not compared ({refusal.Category}): {refusal.Reason}")));
+        int beside = adapter.Extras.Count(extra => extra.Kind is not (AdapterExtraKind.BaseLayerCopy or AdapterExtraKind.TrainingBuffer));
+        if (beside > 0 && adapter.Obstacles.Count == 0)
+        {
+            warnings.Add($"{adapter.Path} holds {beside} tensors beside its low-rank deltas, which are not compared.");
+        }
+    }
+
+    private static void CheckNames(LoraAdapter adapter, IReadOnlyList<NamedDelta> deltas)
+    {
+        string[] twice = [.. deltas.GroupBy(delta => delta.Name, StringComparer.Ordinal).Where(same => same.Count() > 1).Select(same => same.Key)];
+        if (twice.Length > 0)
+        {
+            throw new ConversionRefusedException(
+                adapter.Path, [new Refusal(RefusalCategory.DuplicateModule, "Two modules of the adapter are the same module of the base.") { Modules = twice }]);
+        }
+    }
+
+    private static ConversionRefusedException Differ(LoraAdapter adapter, string name) => new(
+        adapter.Path, [new Refusal(RefusalCategory.ShapeMismatch, "The two adapters are for base models of different sizes.") { Modules = [name] }]);
+
+    /// <summary>Gathers one module's experts.</summary>
+    private sealed class Sums
+    {
+        private readonly List<double> _firstRanks = [];
+        private readonly List<double> _secondRanks = [];
+        private double _first;
+        private double _second;
+        private double _inner;
+        private double _difference;
+
+        public void Add(FactoredMatrix? first, FactoredMatrix? second)
+        {
+            double left = first?.Norm() ?? 0, right = second?.Norm() ?? 0;
+            _first += left * left;
+            _second += right * right;
+            if (first is not null)
+            {
+                _firstRanks.Add(EffectiveRank(first));
+            }
+
+            if (second is not null)
+            {
+                _secondRanks.Add(EffectiveRank(second));
+            }
+
+            if (first is not null && second is not null)
+            {
+                double distance = first.Distance(second);
+                _difference += distance * distance;
+                _inner += first.Inner(second);
+            }
+        }
+
+        public LoraAdapterComparison ToComparison(string first, string second, string module)
+        {
+            double left = Math.Sqrt(_first), right = Math.Sqrt(_second);
+            bool both = _firstRanks.Count > 0 && _secondRanks.Count > 0;
+            double difference = both ? Math.Sqrt(_difference) : Math.Max(left, right);
+            return new LoraAdapterComparison
+            {
+                First = first,
+                Second = second,
+                Module = module,
+                In = both ? "Both" : _firstRanks.Count > 0 ? "First" : "Second",
+                FirstNorm = left,
+                SecondNorm = right,
+                Cosine = both && left > 0 && right > 0 ? Math.Clamp(_inner / (left * right), -1, 1) : null,
+                RelativeDifference = difference == 0 ? 0 : difference / Math.Max(left, right),
+                FirstEffectiveRank = _firstRanks.Count > 0 ? _firstRanks.Average() : 0,
+                SecondEffectiveRank = _secondRanks.Count > 0 ? _secondRanks.Average() : 0,
+            };
+        }
+
+        private static double EffectiveRank(FactoredMatrix matrix)
+        {
+            double[] values = matrix.SingularValues();
+            double sum = values.Sum();
+            return sum == 0 ? 0 : Math.Exp(-values.Where(value => value > 0).Sum(value => value / sum * Math.Log(value / sum)));
         }
     }
 }

@@ -1,6 +1,6 @@
-using System.Text.Json;
 using Sway.Adapters;
 using Sway.Architectures;
+using Sway.Conversion.Mlx;
 using Sway.IO;
 using Sway.Tensors;
 
@@ -23,7 +23,8 @@ public static class AdapterMerger
     public static AdapterMergeResult Merge(
         string path, string destination, MergeOptions options, IProgress<ByteProgress>? progress = null, CancellationToken cancellationToken = default)
     {
-        using LoraAdapter adapter = AdapterReader.Open(path);
+        var open = new AdapterOpenOptions { AdapterName = options.AdapterName, Alpha = options.Alpha, BaseModel = options.BaseModel };
+        using LoraAdapter adapter = AdapterReader.Open(path, open);
         using BaseModel? model = BaseModelLocator.Open(adapter.Path, adapter.BaseModelName, options.BaseModel, search: true, out _);
         var refusals = new List<Refusal>(adapter.Obstacles);
         if (model?.Weights is not { } weights)
@@ -36,9 +37,15 @@ public static class AdapterMerger
         }
 
         AddExtras(adapter, refusals);
-        bool fanInFanOut = adapter.Config.ValueKind == JsonValueKind.Object
-            && adapter.Config.TryGetProperty("fan_in_fan_out", out JsonElement fan) && fan.ValueKind == JsonValueKind.True;
-        IReadOnlyDictionary<string, List<MergeTerm>> terms = new MergePlacement(model, weights, options.SafeMerge, fanInFanOut, refusals).Place(adapter.Modules);
+        if (InitialFactors.ChangedBase(adapter))
+        {
+            refusals.Add(new Refusal(RefusalCategory.MutatedBase, "The adapter's initialisation changed the base weights, so its delta does not belong on these.")
+            {
+                Remedy = "Convert it first with the original base (-BaseModel, --base) or the initial adapter (-InitialAdapter, --initial-adapter), and merge the result.",
+            });
+        }
+
+        IReadOnlyDictionary<string, List<MergeTerm>> terms = new MergePlacement(model, weights, adapter, refusals, options.SafeMerge).Place(adapter.Modules);
         AffineQuantization? quantization = MergedModel.Quantization(model);
         var warnings = new List<string>(adapter.Warnings);
         Check(adapter, model, terms, quantization is not null && !options.Dequantize, refusals, warnings);
@@ -48,22 +55,28 @@ public static class AdapterMerger
         }
 
         string full = CheckDestination(destination, adapter.Path, model.Folder, options.Force);
-        using AtomicDirectory output = AtomicDirectory.Create(full);
-        var merged = new MergedModel(model, weights, terms, options.Dequantize);
-        long written = MergedModelFiles.Write(
-            output.TemporaryPath, model.Folder, weights, merged, options.Dequantize && quantization is not null, progress, cancellationToken);
-        output.Commit(options.Force);
-        return new AdapterMergeResult
+        var result = new AdapterMergeResult
         {
             FullName = full,
             Sources = [adapter.Path],
             BaseModel = model.Folder,
             Method = "Model",
             ModuleCount = adapter.Modules.Count,
-            TensorCount = merged.Changed,
+            TensorCount = terms.Count,
             Warnings = warnings,
-            WrittenBytes = written,
+            WrittenBytes = 0,
         };
+        if (options.WhatIf)
+        {
+            return result;
+        }
+
+        using AtomicDirectory output = AtomicDirectory.Create(full);
+        var merged = new MergedModel(model, weights, terms, options.Dequantize);
+        long written = MergedModelFiles.Write(
+            output.TemporaryPath, model.Folder, weights, merged, options.Dequantize && quantization is not null, progress, cancellationToken);
+        output.Commit(options.Force);
+        return result with { TensorCount = merged.Changed, WrittenBytes = written };
     }
 
     internal static string CheckDestination(string destination, string adapter, string? baseFolder, bool force)
@@ -101,6 +114,21 @@ public static class AdapterMerger
         List<Refusal> refusals,
         List<string> warnings)
     {
+        CheckDora(adapter, terms, refusals);
+        if (quantizesAgain)
+        {
+            warnings.Add("The base is quantized and is quantized again after merging, which moves its outputs; --dequantize (-Dequantize) keeps them exact.");
+        }
+
+        if (model.IsTied && adapter.Modules.FirstOrDefault(module => module is { Kind: LoraModuleKind.Embedding, AlsoChangesTiedHead: false }) is { } embedding)
+        {
+            warnings.Add($"The head of this model is its embedding: merging {embedding.Path} changes both, as PEFT's merge does, while the unmerged adapter changes the input only.");
+        }
+    }
+
+    /// <summary>Refuses DoRA where its normalised rows are not the rows of one stored weight.</summary>
+    internal static void CheckDora(LoraAdapter adapter, IReadOnlyDictionary<string, List<MergeTerm>> terms, List<Refusal> refusals)
+    {
         string[] shared = [.. terms.Where(entry => entry.Value.Count > 1 && entry.Value.Exists(term => term.Magnitude is not null)).Select(entry => entry.Key)];
         if (shared.Length > 0)
         {
@@ -111,16 +139,6 @@ public static class AdapterMerger
         if (dora.Length > 0)
         {
             refusals.Add(new Refusal(RefusalCategory.DoraExperts, "DoRA on experts is not merged.") { Modules = [.. dora.Select(module => module.Path)] });
-        }
-
-        if (quantizesAgain)
-        {
-            warnings.Add("The base is quantized and is quantized again after merging, which moves its outputs; --dequantize (-Dequantize) keeps them exact.");
-        }
-
-        if (model.IsTied && adapter.Modules.FirstOrDefault(module => module is { Kind: LoraModuleKind.Embedding, AlsoChangesTiedHead: false }) is { } embedding)
-        {
-            warnings.Add($"The head of this model is its embedding: merging {embedding.Path} changes both, as PEFT's merge does, while the unmerged adapter changes the input only.");
         }
     }
 }

@@ -1,50 +1,8 @@
+using System.Numerics.Tensors;
+using Sway.Numerics;
 using Sway.Tensors;
 
 namespace Sway.Merging;
-
-/// <summary>How several adapters become one.</summary>
-public enum CombinationMethod
-{
-    /// <summary>The exact weighted sum of the deltas: factors beside each other, the ranks add up.</summary>
-    Cat,
-
-    /// <summary>PEFT's linear: the factors themselves are added, which is not the sum of the deltas.</summary>
-    Linear,
-
-    /// <summary>The sum of the deltas, cut to a rank by its singular values.</summary>
-    Svd,
-
-    /// <summary>TIES: small elements are dropped, then only those of the elected sign are averaged.</summary>
-    Ties,
-
-    /// <summary>Small elements of the factors are dropped, then the factors are added.</summary>
-    MagnitudePrune,
-}
-
-/// <summary>What a user asks of a combination.</summary>
-public sealed record CombinationOptions
-{
-    /// <summary>How to combine.</summary>
-    public CombinationMethod Method { get; init; } = CombinationMethod.Cat;
-
-    /// <summary>The weight of each adapter; empty for 1 each.</summary>
-    public IReadOnlyList<double> Weights { get; init; } = [];
-
-    /// <summary>The rank that Svd keeps; null for the largest of the adapters.</summary>
-    public int? Rank { get; init; }
-
-    /// <summary>The share of elements that Ties and MagnitudePrune keep; 0 to 1.</summary>
-    public double Density { get; init; } = 0.5;
-
-    /// <summary>True to let Ties elect the sign by count in place of by sum.</summary>
-    public bool ElectByCount { get; init; }
-
-    /// <summary>The base model's folder; needed to name the modules of mlx-lm adapters.</summary>
-    public string? BaseModel { get; init; }
-
-    /// <summary>True to replace an existing output.</summary>
-    public bool Force { get; init; }
-}
 
 /// <summary>One adapter's share of a module.</summary>
 internal readonly record struct WeightedFactors(TensorExpression A, TensorExpression B, double Scaling, double Weight)
@@ -61,6 +19,7 @@ internal static class CombinedFactors
             TensorExpression.Concatenate(0, [.. parts.Select(part => part.A.Scale(part.Weight * part.Scaling))]),
             TensorExpression.Concatenate(1, [.. parts.Select(part => part.B.Cast(DType.F32))])),
         CombinationMethod.Svd => Svd(parts, svdRank),
+        CombinationMethod.TiesSvd or CombinationMethod.MagnitudePruneSvd => DenseSvd(parts, options, svdRank),
         _ => (
             Elementwise("A", [.. parts.Select(part => part.A)], [.. parts.Select(part => Math.CopySign(Root(part), part.Weight))], options),
             Elementwise("B", [.. parts.Select(part => part.B)], [.. parts.Select(Root)], options)),
@@ -80,23 +39,59 @@ internal static class CombinedFactors
         return (a.Cast(DType.F32), b.Transpose().Cast(DType.F32));
     }
 
+    /// <summary>The deltas themselves are combined element by element, so each is built whole, one module at a time.</summary>
+    private static (TensorExpression A, TensorExpression B) DenseSvd(IReadOnlyList<WeightedFactors> parts, CombinationOptions options, int rank)
+    {
+        int columns = checked((int)parts[0].A.Shape[1]), rows = checked((int)parts[0].B.Shape[0]);
+        var result = new Lazy<(double[] Left, double[] Right)>(() =>
+        {
+            double[][] deltas = [.. parts.Select(part => Product(part, rows, columns))];
+            double[] sum = Combine(deltas, [.. parts.Select(part => part.Weight)], options);
+            return LeadingSingular.Of(sum, rows, columns, rank);
+        });
+        TensorExpression a = TensorExpression.Computed("svd", [rank, columns], () => result.Value.Right);
+        TensorExpression b = TensorExpression.Computed("svd", [rows, rank], () => result.Value.Left);
+        return (a.Cast(DType.F32), b.Cast(DType.F32));
+    }
+
+    private static double[] Product(WeightedFactors part, int rows, int columns)
+    {
+        double[] left = part.B.ToDoubleArray(), right = part.A.ToDoubleArray(), product = new double[checked(rows * columns)];
+        for (int i = 0; i < rows; i++)
+        {
+            Span<double> row = product.AsSpan(i * columns, columns);
+            for (int k = 0; k < part.Rank; k++)
+            {
+                TensorPrimitives.MultiplyAdd(right.AsSpan(k * columns, columns), part.Scaling * left[(i * part.Rank) + k], row, row);
+            }
+        }
+
+        return product;
+    }
+
     private static TensorExpression Elementwise(string name, TensorExpression[] tensors, double[] weights, CombinationOptions options) =>
         TensorExpression.Computed(name, tensors[0].Shape, () =>
         {
             double[][] values = [.. tensors.Select(tensor => tensor.ToDoubleArray())];
-            if (options.Method != CombinationMethod.Linear)
-            {
-                Array.ForEach(values, tensor => Prune(tensor, options.Density));
-            }
-
-            double[] sum = new double[values[0].Length];
-            for (int i = 0; i < sum.Length; i++)
-            {
-                sum[i] = options.Method == CombinationMethod.Ties ? Elect(values, weights, i, options.ElectByCount) : Add(values, weights, i);
-            }
-
-            return sum;
+            return Combine(values, weights, options);
         }).Cast(DType.F32);
+
+    private static double[] Combine(double[][] values, double[] weights, CombinationOptions options)
+    {
+        if (options.Method != CombinationMethod.Linear)
+        {
+            Array.ForEach(values, tensor => Prune(tensor, options.Density));
+        }
+
+        bool elects = options.Method is CombinationMethod.Ties or CombinationMethod.TiesSvd;
+        double[] sum = new double[values[0].Length];
+        for (int i = 0; i < sum.Length; i++)
+        {
+            sum[i] = elects ? Elect(values, weights, i, options.ElectByCount) : Add(values, weights, i);
+        }
+
+        return sum;
+    }
 
     private static double Add(double[][] values, double[] weights, int index)
     {
@@ -132,13 +127,21 @@ internal static class CombinedFactors
         return sum / Math.Max(count, 1);
     }
 
-    /// <summary>Keeps the largest elements: <c>int(density * count)</c> of them.</summary>
+    /// <summary>Keeps the largest elements: <c>int(density * count)</c> of them, of equal ones the first.</summary>
     private static void Prune(double[] values, double density)
     {
         int keep = (int)(density * values.Length);
-        foreach (int index in Enumerable.Range(0, values.Length).OrderByDescending(i => Math.Abs(values[i])).Skip(keep))
+        double[] sizes = Array.ConvertAll(values, Math.Abs);
+        Array.Sort(sizes);
+        double threshold = keep > 0 ? sizes[^keep] : double.PositiveInfinity;
+        int equal = keep - values.Count(value => Math.Abs(value) > threshold);
+        for (int i = 0; i < values.Length; i++)
         {
-            values[index] = 0;
+            double size = Math.Abs(values[i]);
+            if (size < threshold || (size == threshold && equal-- <= 0))
+            {
+                values[i] = 0;
+            }
         }
     }
 }

@@ -12,8 +12,17 @@ public sealed record MergeOptions
     /// <summary>True to round the delta to the weight's type before adding, as PEFT's <c>safe_merge</c> does.</summary>
     public bool SafeMerge { get; init; }
 
+    /// <summary>Which adapter of several in one file or folder.</summary>
+    public string? AdapterName { get; init; }
+
+    /// <summary>Alpha, where the source lacks it.</summary>
+    public double? Alpha { get; init; }
+
     /// <summary>True to replace an existing output.</summary>
     public bool Force { get; init; }
+
+    /// <summary>True to check everything that can be known before writing, and write nothing.</summary>
+    public bool WhatIf { get; init; }
 }
 
 /// <summary>What a merge did.</summary>

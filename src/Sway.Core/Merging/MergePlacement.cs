@@ -6,8 +6,11 @@ using Sway.Tensors;
 namespace Sway.Merging;
 
 /// <summary>Finds the stored tensors of the base that each module of an adapter changes.</summary>
-internal sealed class MergePlacement(BaseModel model, TensorFile weights, bool safeMerge, bool fanInFanOut, List<Refusal> refusals)
+internal sealed class MergePlacement(BaseModel model, TensorFile weights, LoraAdapter adapter, List<Refusal> refusals, bool safeMerge = false)
 {
+    private readonly bool _fanInFanOut = adapter.Config.ValueKind == JsonValueKind.Object
+        && adapter.Config.TryGetProperty("fan_in_fan_out", out JsonElement fan) && fan.ValueKind == JsonValueKind.True;
+
     private readonly Dictionary<string, List<MergeTerm>> _terms = new(StringComparer.Ordinal);
     private readonly List<string> _unplaced = [];
 
@@ -205,7 +208,7 @@ internal sealed class MergePlacement(BaseModel model, TensorFile weights, bool s
         weight.DType == DType.U32 && model.Config.TryGetProperty("quantization", out JsonElement value)
         && value.TryGetProperty("bits", out JsonElement bits) && bits.TryGetInt32(out int count) && count > 0 ? weight.Shape[1] * 32 / count : null;
 
-    private bool FanInFanOut(string path) => model.Map?.Find(path) is { Count: > 0 } found ? found[0].Rule.IsConv1D : fanInFanOut;
+    private bool FanInFanOut(string path) => model.Map?.Find(path) is { Count: > 0 } found ? found[0].Rule.IsConv1D : _fanInFanOut;
 
     private bool Add(TensorInfo weight, MergeTerm term)
     {

@@ -69,6 +69,16 @@ internal sealed class MergedModel
         yield return new PlannedTensor(tensor.Name, QuantizedOutput.Create(merged, rows.Columns, _quantization, part, _weights.Get(tensor), rows.DType));
     }
 
+    /// <summary>A stored weight as rows of numbers; a quantized one is dequantized row by row.</summary>
+    public static IWeightRows RowsOf(BaseModel model, TensorFile weights, TensorInfo tensor)
+    {
+        (string module, string leaf) = Split(tensor.Name);
+        return leaf == "weight" && Quantization(model) is { } quantization
+            && weights.Find(module + ".scales") is { } scales && weights.Find(module + ".biases") is { } biases
+            ? quantization.Rows(weights.Get(tensor), weights.Get(scales), weights.Get(biases))
+            : new StoredRows(weights.Get(tensor));
+    }
+
     /// <summary>The quantization of a base that mlx-lm wrote, or null.</summary>
     /// <exception cref="UnsupportedModelException">It is of a kind that Sway does not compute.</exception>
     public static AffineQuantization? Quantization(BaseModel model)

@@ -16,7 +16,9 @@ internal sealed class MergedWeight : ITensorSource
     private readonly long _rows;
     private readonly int _columns;
     private (int Term, long Expert, MergeFactors Factors)? _cached;
+    private readonly float[] _delta;
     private float[]? _norms;
+    private float[]? _magnitude;
 
     public MergedWeight(string name, IWeightRows weight, ImmutableArray<MergeTerm> terms, DType output)
     {
@@ -26,6 +28,7 @@ internal sealed class MergedWeight : ITensorSource
         _output = output;
         _rows = weight.Rows;
         _columns = weight.Columns;
+        _delta = new float[_columns];
     }
 
     public string Name { get; }
@@ -56,7 +59,7 @@ internal sealed class MergedWeight : ITensorSource
     public void Row(long index, Span<float> row)
     {
         _base.Read(index, row);
-        float[] delta = new float[_columns];
+        float[] delta = _delta;
         for (int t = 0; t < _terms.Length; t++)
         {
             MergeTerm term = _terms[t];
@@ -86,7 +89,7 @@ internal sealed class MergedWeight : ITensorSource
         }
 
         float[] norms = _norms ??= Norms(term);
-        float[] magnitude = term.Magnitude.ToSingleArray();
+        float[] magnitude = _magnitude ??= term.Magnitude.ToSingleArray();
         for (int j = 0; j < row.Length; j++)
         {
             int output = term.Transposed ? j : (int)index;

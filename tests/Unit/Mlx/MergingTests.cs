@@ -46,9 +46,12 @@ public sealed class MergingTests
     [InlineData("linear#0", CombinationMethod.Linear)]
     [InlineData("linear#1", CombinationMethod.Linear)]
     [InlineData("svd#4", CombinationMethod.Svd)]
+    [InlineData("svd#5", CombinationMethod.Svd)]
     [InlineData("ties#6", CombinationMethod.Ties)]
     [InlineData("ties#7", CombinationMethod.Ties)]
     [InlineData("magnitude_prune#8", CombinationMethod.MagnitudePrune)]
+    [InlineData("ties_svd#9", CombinationMethod.TiesSvd)]
+    [InlineData("magnitude_prune_svd#10", CombinationMethod.MagnitudePruneSvd)]
     public void CombinedDeltasArePefts(string key, CombinationMethod method)
     {
         using var folder = new TemporaryFolder();
@@ -64,7 +67,7 @@ public sealed class MergingTests
             BaseModel = Repository.Fixture("mlx", "models", "llama-untied"),
         };
         AdapterMergeResult result = AdapterCombiner.Combine(
-            [Path.Combine(source, "adapter-a"), Path.Combine(source, "adapter-b")], folder.File("out"), options, TestContext.Current.CancellationToken);
+            [Path.Combine(source, "adapter-a"), Path.Combine(source, "adapter-b")], folder.File("out"), options, cancellationToken: TestContext.Current.CancellationToken);
         using LoraAdapter combined = AdapterReader.Open(result.FullName);
         using SafetensorsFile truth = SafetensorsFile.Open(Path.Combine(source, "expected_delta.safetensors"));
         Assert.NotEmpty(combined.Modules);
@@ -78,12 +81,12 @@ public sealed class MergingTests
     public void AnAdapterEqualsItself()
     {
         string adapter = MlxFixture.Folder("combine", Path.Combine("same-rank", "adapter-a"));
-        IReadOnlyList<LoraAdapterComparison> rows = AdapterComparer.Compare(adapter, adapter, TestContext.Current.CancellationToken);
-        Assert.All(rows, row =>
+        AdapterComparison comparison = AdapterComparer.Compare(adapter, adapter, cancellationToken: TestContext.Current.CancellationToken);
+        Assert.All(comparison.Modules, row =>
         {
             Assert.Equal(1, row.Cosine!.Value, 1e-12);
-            Assert.Equal(0, row.RelativeDifference, 1e-12);
-            Assert.InRange(row.FirstEffectiveRank, 1, 4.0001);
+            Assert.Equal(0, row.RelativeDifference);
+            Assert.InRange(row.FirstEffectiveRank!.Value, 1, 4.0001);
         });
     }
 

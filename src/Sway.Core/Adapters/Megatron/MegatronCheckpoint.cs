@@ -22,6 +22,13 @@ public static class MegatronCheckpoint
         return Directory.Exists(folder) && !File.Exists(Path.Combine(folder, AdapterLocation.ConfigName)) && (IsIteration(folder) || File.Exists(Path.Combine(folder, Tracker)) || Iterations(folder).Any());
     }
 
+    /// <summary>True for a file beside a run's checkpoints that is none itself: its tracker, its training state.</summary>
+    public static bool IsRunNote(string path)
+    {
+        string name = Path.GetFileName(path);
+        return name is Tracker or "latest_train_state.pt" or "progress.txt" && File.Exists(path) && Iterations(Path.GetDirectoryName(path)!).Any();
+    }
+
     /// <summary>The folder with the shards: the path itself, or the iteration that the run's tracker names.</summary>
     /// <exception cref="ConversionRefusedException">The path holds several checkpoints and does not say which one counts.</exception>
     internal static string FindIteration(string path)

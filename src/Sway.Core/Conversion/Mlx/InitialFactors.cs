@@ -38,6 +38,9 @@ internal static class InitialFactors
         }
     }
 
+    /// <summary>True for an adapter whose factors are no delta on the original base, but on one that its initialisation changed.</summary>
+    public static bool ChangedBase(LoraAdapter adapter) => adapter.Format == AdapterFormat.Peft && Kind(adapter) is not null;
+
     private static Initialisation? Kind(LoraAdapter adapter)
     {
         string text = adapter.Config.TryGetProperty("init_lora_weights", out JsonElement value) && value.ValueKind == JsonValueKind.String

@@ -89,7 +89,8 @@ public static class PeftPlanner
             Tensors = [.. tensors.Select(entry => entry.Tensor)],
             TensorFileName = TensorFileName,
             Configuration = config.ToJson(),
-            Fates = Fates(adapter, tensors),
+            Fates = PeftFates.Of(adapter, tensors),
+            Verification = (folder, token) => PeftVerifier.LargestDifference(adapter, folder, model, token),
             Metadata = new Dictionary<string, string>(StringComparer.Ordinal) { ["format"] = "pt" },
             Summary = new AdapterConversionResult
             {
@@ -128,27 +129,6 @@ public static class PeftPlanner
 
         return targets.Any(target => target.Rule?.IsPerExpert == true) ? "PEFT with transformers 4 (PEFT 0.19 or later converts it for transformers 5)" : "PEFT";
     }
-
-    private static List<TensorFate> Fates(LoraAdapter adapter, (PlannedTensor Tensor, IReadOnlyList<string> Sources)[] tensors)
-    {
-        var fates = new List<TensorFate>();
-        foreach (LoraModule module in adapter.Modules)
-        {
-            foreach (string name in module.SourceTensors)
-            {
-                (string Name, TensorExpression Value)[] outputs =
-                    [.. tensors.Where(entry => entry.Sources.Contains(name) && Holds(entry.Tensor.Value, name)).Select(entry => (entry.Tensor.Name, entry.Tensor.Value))];
-                string how = Array.TrueForAll(outputs, output => output.Value.KeepsBits) ? "its elements in PEFT's order" : "its elements, converted";
-                fates.Add(new TensorFate(name, [.. outputs.Select(output => output.Name)], how));
-            }
-        }
-
-        fates.AddRange(adapter.Extras.Select(extra => new TensorFate(extra.Name, [], $"left out: {extra.Kind}")));
-        return fates;
-    }
-
-    private static bool Holds(TensorExpression value, string name) =>
-        value.Sources.Any(source => source == name || source.Split(" + ").Contains(name, StringComparer.Ordinal));
 
     private static void CheckMixedDora(IReadOnlyList<PeftTarget> targets, List<Refusal> refusals)
     {

@@ -5,9 +5,9 @@ using Sway.IO;
 namespace Sway.PowerShell;
 
 /// <summary>
-/// Shows how far one conversion has come. Drawn at most every 150 ms and not at all for short work; only the pipeline's thread may draw.
+/// Shows how far the work on one output has come. Drawn at most every 150 ms and not at all for short work; only the pipeline's thread may draw.
 /// </summary>
-internal sealed class ConversionProgress(Cmdlet cmdlet, string name) : IProgress<ByteProgress>, IDisposable
+internal sealed class ByteProgressBar(Cmdlet cmdlet, string activity, string name) : IProgress<ByteProgress>, IDisposable
 {
     private const int ActivityId = 0x5357;
     private static readonly TimeSpan s_interval = TimeSpan.FromMilliseconds(150);
@@ -27,7 +27,7 @@ internal sealed class ConversionProgress(Cmdlet cmdlet, string name) : IProgress
 
         _next = _elapsed.Elapsed + s_interval;
         _shown = true;
-        cmdlet.WriteProgress(new ProgressRecord(ActivityId, "Converting adapter", name)
+        cmdlet.WriteProgress(new ProgressRecord(ActivityId, activity, name)
         {
             PercentComplete = value.Total > 0 ? (int)(100.0 * value.Done / value.Total) : -1,
         });
@@ -43,7 +43,7 @@ internal sealed class ConversionProgress(Cmdlet cmdlet, string name) : IProgress
 
         try
         {
-            cmdlet.WriteProgress(new ProgressRecord(ActivityId, "Converting adapter", name)
+            cmdlet.WriteProgress(new ProgressRecord(ActivityId, activity, name)
             {
                 RecordType = ProgressRecordType.Completed,
             });

@@ -1,6 +1,6 @@
 using Sway.Tensors;
 
-namespace Sway.Merging;
+namespace Sway.Numerics;
 
 /// <summary>
 /// A matrix given as left (rows, rank) times right (rank, columns), in float64. Norms and singular values come from the
@@ -11,20 +11,25 @@ internal sealed class FactoredMatrix
     private readonly double[][] _left;
     private readonly double[][] _right;
 
-    /// <summary>Takes the columns of the left and the rows of the right factor.</summary>
-    private FactoredMatrix(double[][] leftColumns, double[][] rightRows)
+    /// <summary>Takes the columns of the left and the rows of the right factor; terms that are zero are dropped.</summary>
+    private FactoredMatrix(int rows, int columns, double[][] leftColumns, double[][] rightRows)
     {
-        _left = leftColumns;
-        _right = rightRows;
+        Rows = rows;
+        Columns = columns;
+        int[] kept = [.. Enumerable.Range(0, leftColumns.Length).Where(k => leftColumns[k].AsSpan().ContainsAnyExcept(0.0) && rightRows[k].AsSpan().ContainsAnyExcept(0.0))];
+        _left = Array.ConvertAll(kept, k => leftColumns[k]);
+        _right = Array.ConvertAll(kept, k => rightRows[k]);
     }
 
-    public int Rank => _left.Length;
+    public int Rows { get; }
+
+    public int Columns { get; }
 
     /// <summary>scaling * B @ A; an embedding's (B @ A)^T has the same norms.</summary>
     public static FactoredMatrix Of(TensorExpression a, TensorExpression b, double scaling)
     {
-        double[][] right = Rows(a);
-        double[][] left = Rows(b.Transpose());
+        double[][] right = RowsOf(a);
+        double[][] left = RowsOf(b.Transpose());
         foreach (double[] column in left)
         {
             for (int i = 0; i < column.Length; i++)
@@ -33,15 +38,18 @@ internal sealed class FactoredMatrix
             }
         }
 
-        return new FactoredMatrix(left, right);
+        return new FactoredMatrix(checked((int)b.Shape[0]), checked((int)a.Shape[1]), left, right);
     }
 
     /// <summary>The sum of two matrices of the same size, the second one times a factor.</summary>
     public FactoredMatrix Plus(FactoredMatrix other, double factor) => new(
-        [.. _left, .. other._left.Select(column => Array.ConvertAll(column, value => factor * value))], [.. _right, .. other._right]);
+        Rows, Columns, [.. _left, .. other._left.Select(column => Array.ConvertAll(column, value => factor * value))], [.. _right, .. other._right]);
 
     /// <summary>The Frobenius norm.</summary>
     public double Norm() => Math.Sqrt(Core().Core.Sum(column => column.Sum(value => value * value)));
+
+    /// <summary>The Frobenius norm of the difference; exactly 0 when the terms are the same numbers.</summary>
+    public double Distance(FactoredMatrix other) => HasTermsOf(other) ? 0 : Plus(other, -1).Norm();
 
     /// <summary>The Frobenius inner product, from the factors' own products.</summary>
     public double Inner(FactoredMatrix other)
@@ -58,7 +66,7 @@ internal sealed class FactoredMatrix
         return sum;
     }
 
-    /// <summary>The singular values, descending.</summary>
+    /// <summary>The singular values, descending; as many as there are terms.</summary>
     public double[] SingularValues() => SmallSvd.Decompose(Core().Core).Values;
 
     /// <summary>The best approximation of a rank: left = U S as columns, right = V^T as rows.</summary>
@@ -71,8 +79,8 @@ internal sealed class FactoredMatrix
         var right = new double[rank][];
         for (int k = 0; k < rank; k++)
         {
-            left[k] = k < kept ? Combine(leftBasis, u[k], values[k]) : new double[leftBasis[0].Length];
-            right[k] = k < kept ? Combine(rightBasis, v[k], 1) : new double[rightBasis[0].Length];
+            left[k] = k < kept ? Combine(leftBasis, u[k], values[k]) : new double[Rows];
+            right[k] = k < kept ? Combine(rightBasis, v[k], 1) : new double[Columns];
         }
 
         return (left, right);
@@ -92,12 +100,30 @@ internal sealed class FactoredMatrix
         return sum;
     }
 
+    private bool HasTermsOf(FactoredMatrix other)
+    {
+        if (_left.Length != other._left.Length)
+        {
+            return false;
+        }
+
+        for (int k = 0; k < _left.Length; k++)
+        {
+            if (!_left[k].AsSpan().SequenceEqual(other._left[k]) || !_right[k].AsSpan().SequenceEqual(other._right[k]))
+            {
+                return false;
+            }
+        }
+
+        return true;
+    }
+
     /// <summary>Left = Ql Rl, right^T = Qr Rr; the core Rl Rr^T has the singular values of the product. Columns of it.</summary>
     private (double[][] LeftBasis, double[][] RightBasis, double[][] Core) Core()
     {
         (double[][] leftBasis, double[][] leftTriangle) = SmallSvd.Orthonormalize(_left);
         (double[][] rightBasis, double[][] rightTriangle) = SmallSvd.Orthonormalize(_right);
-        int rank = Rank;
+        int rank = _left.Length;
         var core = new double[rank][];
         for (int j = 0; j < rank; j++)
         {
@@ -117,7 +143,7 @@ internal sealed class FactoredMatrix
         return (leftBasis, rightBasis, core);
     }
 
-    private static double[][] Rows(TensorExpression matrix)
+    private static double[][] RowsOf(TensorExpression matrix)
     {
         double[] values = matrix.ToDoubleArray();
         int columns = (int)matrix.Shape[1];

@@ -1,4 +1,4 @@
-namespace Sway.Merging;
+namespace Sway.Numerics;
 
 /// <summary>Orthogonal factorizations of small matrices in float64; a matrix is an array of its columns.</summary>
 internal static class SmallSvd

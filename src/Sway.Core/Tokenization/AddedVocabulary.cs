@@ -144,10 +144,16 @@ internal sealed class AddedVocabulary(Vocabulary vocabulary, INormalizer? normal
             }
 
             AddText(state, piece.Start + done, piece.Start + start, pieces);
+            done = end;
+            if (start >= end)
+            {
+                // All of it was white space that the token before has taken.
+                continue;
+            }
+
             pieces.Add(new Piece(
                 piece.Start + start, piece.Start + end, id,
                 state.Text.OriginStart(piece.Start + start), state.Text.OriginEnd(piece.Start + end - 1)));
-            done = end;
         }
 
         AddText(state, piece.Start + done, piece.End, pieces);

@@ -33,7 +33,7 @@ public sealed class Tokenizer
         _preTokenizer = ComponentReader.ReadPreTokenizer(file.PreTokenizer);
         _decoder = ComponentReader.ReadDecoder(file.Decoder);
         _postProcessor = new PostProcessor(
-            ComponentReader.ReadPostProcessor(file.PostProcessor), id => _added.Tokens.GetValueOrDefault(id), _model);
+            ComponentReader.ReadPostProcessor(file.PostProcessor), _model);
         _cleanUpSpaces = !_model.IsBpe && (folder?.CleanUpSpaces ?? false);
         (TemplatePrefix, TemplateSuffix) = _postProcessor.Template();
         BosId = FindNamed(folder, className, "bos_token");
@@ -117,7 +117,7 @@ public sealed class Tokenizer
         {
             if (piece.IsToken)
             {
-                state.Tokens.Add(piece.TokenId, piece.OriginStart, piece.OriginEnd);
+                state.Tokens.Add(piece.TokenId, piece.OriginStart, piece.OriginEnd, cutOut: true);
             }
             else if (piece.End > piece.Start)
             {

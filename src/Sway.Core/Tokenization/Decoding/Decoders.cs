@@ -150,8 +150,22 @@ internal sealed class MetaspaceDecoder(string sign, bool dropsFirst) : IDecoder
 
 internal sealed class BpeDecoder(string suffix) : IDecoder
 {
-    public List<string> Decode(List<string> tokens) => suffix.Length == 0 ? tokens
-        : [.. tokens.Select((t, i) => t.Replace(suffix, i == tokens.Count - 1 ? "" : " ", StringComparison.Ordinal))];
+    public List<string> Decode(List<string> tokens) =>
+        [.. tokens.Select((t, i) => TextReplacement.All(t, suffix, i == tokens.Count - 1 ? "" : " "))];
+}
+
+internal static class TextReplacement
+{
+    /// <summary>Replaces a text wherever it occurs; the empty text occurs around every character.</summary>
+    public static string All(string text, string old, string replacement)
+    {
+        if (old.Length > 0)
+        {
+            return text.Replace(old, replacement, StringComparison.Ordinal);
+        }
+
+        return replacement.Length == 0 ? text : replacement + string.Concat(text.EnumerateRunes().Select(r => r.ToString() + replacement));
+    }
 }
 
 internal sealed class WordPieceDecoder(string prefix, bool cleanup) : IDecoder
@@ -191,11 +205,11 @@ internal sealed class CtcDecoder(string padToken, string wordDelimiter, bool cle
                 continue;
             }
 
-            var text = padToken.Length == 0 ? tokens[i] : tokens[i].Replace(padToken, "", StringComparison.Ordinal);
+            var text = TextReplacement.All(tokens[i], padToken, "");
             if (cleanup)
             {
                 text = WordPieceDecoder.Cleanup(text);
-                text = wordDelimiter.Length == 0 ? text : text.Replace(wordDelimiter, " ", StringComparison.Ordinal);
+                text = TextReplacement.All(text, wordDelimiter, " ");
             }
 
             if (text.Length > 0)

@@ -228,7 +228,7 @@ internal static class ComponentReader
     };
 
     private static bool IsPunctuation(int codePoint) =>
-        Unicode.CodePoints.IsAsciiPunctuation(codePoint) || Unicode.CodePoints.IsIn(codePoint, Unicode.CodePoints.Punctuation);
+        codePoint < 0x80 ? Unicode.CodePoints.IsAsciiPunctuation(codePoint) : Unicode.CodePointSets.Punctuation.Contains(codePoint);
 
     private static int WordClass(int codePoint) =>
         Unicode.CodePoints.IsWordOrJoiner(codePoint) ? 1 : Unicode.CodePoints.IsWhiteSpace(codePoint) ? 0 : 2;

@@ -66,7 +66,9 @@ internal sealed class BpeModel : IModel
         var at = piece.Start;
         for (var i = 0; i < tokens.Length; i += 2)
         {
-            var end = at + tokens[i + 1];
+            // Byte tokens of a suffix stand for no bytes of the text.
+            var end = Math.Min(at + tokens[i + 1], piece.End);
+            at = Math.Min(at, end - 1);
             state.Tokens.Add(tokens[i], state.Text.OriginStart(at), state.Text.OriginEnd(end - 1));
             at = end;
         }

@@ -56,7 +56,7 @@ internal sealed class StripAccentsNormalizer : CharacterNormalizer
 {
     protected override void Map(int codePoint, AlignedText target, int originStart, int originEnd)
     {
-        if (!CodePoints.IsIn(codePoint, CodePoints.Mark))
+        if (codePoint < 0x300 || !CodePointSets.Mark.Contains(codePoint))
         {
             target.Append(codePoint, originStart, originEnd);
         }
@@ -145,8 +145,9 @@ internal sealed class BertNormalizer(bool cleanText, bool spaceChinese, bool str
         }
 
         // The library's "other" knows assigned categories only, so unassigned code points stay.
-        private static bool IsControl(int codePoint) => CodePoints.Category(codePoint) is
-            (int)UnicodeCategory.Control or (int)UnicodeCategory.Format or (int)UnicodeCategory.PrivateUse or (int)UnicodeCategory.Surrogate;
+        private static bool IsControl(int codePoint) =>
+            CodePoints.Category(codePoint) is (int)UnicodeCategory.Control or (int)UnicodeCategory.PrivateUse
+            || (codePoint >= 0x80 && CodePointSets.Format.Contains(codePoint));
 
         private static bool IsChinese(int c) => c is (>= 0x4E00 and <= 0x9FFF) or (>= 0x3400 and <= 0x4DBF)
             or (>= 0x20000 and <= 0x2A6DF) or (>= 0x2A700 and <= 0x2B73F) or (>= 0x2B740 and <= 0x2B81F)
@@ -157,7 +158,7 @@ internal sealed class BertNormalizer(bool cleanText, bool spaceChinese, bool str
     {
         protected override void Map(int codePoint, AlignedText target, int originStart, int originEnd)
         {
-            if (CodePoints.Category(codePoint) != (int)UnicodeCategory.NonSpacingMark)
+            if (codePoint < 0x300 || !CodePointSets.NonSpacingMark.Contains(codePoint))
             {
                 target.Append(codePoint, originStart, originEnd);
             }

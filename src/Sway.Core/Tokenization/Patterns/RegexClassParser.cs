@@ -73,7 +73,7 @@ internal static class RegexClassParser
         if (pattern[at] == '\\')
         {
             at++;
-            if (TryParseClassEscape(pattern, ref at, out var escaped, out var negatedEscape))
+            if (TryParseClassEscape(pattern, ref at, out var escaped, out var negatedEscape, bracket: true))
             {
                 members.Add(new CharacterSet(escaped, negatedEscape).Contains);
                 return;
@@ -136,21 +136,27 @@ internal static class RegexClassParser
         }
 
         var name = Text(pattern, start, end);
-        var found = RegexClasses.Find(name) ?? throw new RegexSyntaxException("unknown bracket class " + name);
+        var found = RegexClasses.Find(name, bracket: true) ?? throw new RegexSyntaxException("unknown bracket class " + name);
         at = end + 2;
         member = negated ? c => !found(c) : found;
         return true;
     }
 
     /// <summary>Reads an escape that stands for a class; the backslash is already taken.</summary>
-    public static bool TryParseClassEscape(int[] pattern, ref int at, out Func<int, bool>[] members, out bool negated)
+    /// <param name="pattern">The code points of the regular expression.</param>
+    /// <param name="at">The place after the backslash; moves past the escape.</param>
+    /// <param name="members">Receives the class.</param>
+    /// <param name="negated">Receives whether its complement is meant.</param>
+    /// <param name="bracket">Whether the escape stands in brackets.</param>
+    public static bool TryParseClassEscape(
+        int[] pattern, ref int at, out Func<int, bool>[] members, out bool negated, bool bracket = false)
     {
         var c = Peek(pattern, at);
         negated = c is 'D' or 'W' or 'S' or 'H' or 'P';
         members = c switch
         {
             'd' or 'D' => [RegexClasses.Find("digit")!],
-            'w' or 'W' => [CodePoints.IsWord],
+            'w' or 'W' => [bracket ? CodePoints.IsWord : CodePoints.IsLoneWord],
             's' or 'S' => [CodePoints.IsWhiteSpace],
             'h' or 'H' => [RegexClasses.IsHexDigit],
             _ => [],
@@ -185,7 +191,7 @@ internal static class RegexClassParser
         }
 
         var name = Text(pattern, start, end);
-        members = [RegexClasses.Find(name) ?? throw new RegexSyntaxException("invalid character property name {" + name + "}")];
+        members = [(bracket ? RegexClasses.Find(name) : RegexClasses.FindLone(name)) ?? throw new RegexSyntaxException("invalid character property name {" + name + "}")];
         at = Math.Min(end + 1, pattern.Length);
         return Peek(pattern, end) == '}' ? true : throw new RegexSyntaxException("end pattern in property name");
     }

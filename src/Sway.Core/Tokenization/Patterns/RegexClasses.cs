@@ -59,7 +59,9 @@ internal static class RegexClasses
     };
 
     /// <summary>The class behind <c>\p{name}</c> or <c>[:name:]</c>, or null when there is none of that name.</summary>
-    public static Func<int, bool>? Find(string name)
+    /// <param name="name">The name, in which case, spaces, hyphens and underscores do not count.</param>
+    /// <param name="bracket">Whether it stands in a POSIX bracket.</param>
+    public static Func<int, bool>? Find(string name, bool bracket = false)
     {
         var key = name.Replace("_", "", StringComparison.Ordinal).Replace(" ", "", StringComparison.Ordinal)
             .Replace("-", "", StringComparison.Ordinal).ToUpperInvariant();
@@ -68,19 +70,23 @@ internal static class RegexClasses
             return c => CodePoints.IsIn(c, mask);
         }
 
-        var named = FindPosix(key);
+        var named = FindPosix(key, bracket);
         if (named is not null)
         {
             return named;
         }
 
-        return Scripts.TryGetRanges(name, out var ranges) ? c => InRanges(ranges, c) : null;
+        return Scripts.TryGetRanges(name, out var ranges) ? c => CodePointSets.IsIn(ranges, c) : null;
     }
 
-    private static Func<int, bool>? FindPosix(string key) => key switch
+    /// <summary>The class behind <c>\p{name}</c> outside of brackets.</summary>
+    public static Func<int, bool>? FindLone(string name) =>
+        string.Equals(name, "word", StringComparison.OrdinalIgnoreCase) ? CodePoints.IsLoneWord : Find(name);
+
+    private static Func<int, bool>? FindPosix(string key, bool bracket) => key switch
     {
-        "ALNUM" => c => IsAlphabeticOrMark(c) || CodePoints.IsIn(c, Bit(UnicodeCategory.DecimalDigitNumber)),
-        "ALPHA" or "ALPHABETIC" => IsAlphabeticOrMark,
+        "ALNUM" => c => IsAlphabetic(c) || CodePoints.IsIn(c, Bit(UnicodeCategory.DecimalDigitNumber)),
+        "ALPHA" or "ALPHABETIC" => IsAlphabetic,
         "BLANK" => c => c == '\t' || CodePoints.IsIn(c, Bit(UnicodeCategory.SpaceSeparator)),
         "CNTRL" => c => CodePoints.IsIn(c, Bit(UnicodeCategory.Control)),
         "DIGIT" => c => CodePoints.IsIn(c, Bit(UnicodeCategory.DecimalDigitNumber)),
@@ -88,9 +94,11 @@ internal static class RegexClasses
             | Bit(UnicodeCategory.OtherNotAssigned) | Bit(UnicodeCategory.Surrogate)),
         "PRINT" => c => !CodePoints.IsIn(c, Bit(UnicodeCategory.Control) | Bit(UnicodeCategory.OtherNotAssigned)
             | Bit(UnicodeCategory.Surrogate) | Bit(UnicodeCategory.LineSeparator) | Bit(UnicodeCategory.ParagraphSeparator)),
-        "LOWER" or "LOWERCASE" => c => CodePoints.IsIn(c, Bit(UnicodeCategory.LowercaseLetter)),
-        "UPPER" or "UPPERCASE" => c => CodePoints.IsIn(c, Bit(UnicodeCategory.UppercaseLetter)),
-        "PUNCT" => c => CodePoints.IsIn(c, CodePoints.Punctuation | CodePoints.Symbol),
+        "LOWER" or "LOWERCASE" => c => CodePoints.IsIn(c, Bit(UnicodeCategory.LowercaseLetter)) || CodePointSets.OtherLowercase.Contains(c),
+        "UPPER" or "UPPERCASE" => c => CodePoints.IsIn(c, Bit(UnicodeCategory.UppercaseLetter)) || CodePointSets.OtherUppercase.Contains(c),
+
+        // As a bracket, [:punct:], it has the symbols as well.
+        "PUNCT" => c => CodePoints.IsIn(c, bracket ? CodePoints.Punctuation | CodePoints.Symbol : CodePoints.Punctuation),
         "SPACE" or "WHITESPACE" => CodePoints.IsWhiteSpace,
         "XDIGIT" => IsHexDigit,
         "WORD" => CodePoints.IsWord,
@@ -102,31 +110,8 @@ internal static class RegexClasses
 
     public static bool IsHexDigit(int c) => c < 128 && char.IsAsciiHexDigit((char)c);
 
-    private static bool IsAlphabeticOrMark(int c) =>
-        CodePoints.IsAlphabetic(c) || (c >= 0x345 && CodePoints.IsIn(c, CodePoints.Mark) && Normalizer.CombiningClass(c) == 0);
+    private static bool IsAlphabetic(int c) =>
+        CodePoints.IsIn(c, CodePoints.Letter | Bit(UnicodeCategory.LetterNumber)) || CodePointSets.OtherAlphabetic.Contains(c);
 
     private static uint Bit(UnicodeCategory category) => 1u << (int)category;
-
-    private static bool InRanges((int Start, int End)[] ranges, int c)
-    {
-        int low = 0, high = ranges.Length - 1;
-        while (low <= high)
-        {
-            var middle = (low + high) / 2;
-            if (c < ranges[middle].Start)
-            {
-                high = middle - 1;
-            }
-            else if (c > ranges[middle].End)
-            {
-                low = middle + 1;
-            }
-            else
-            {
-                return true;
-            }
-        }
-
-        return false;
-    }
 }

@@ -256,8 +256,8 @@ internal ref struct RegexMatcher
 
     private readonly bool IsWordBoundary(int at)
     {
-        var before = at > 0 && CodePoints.IsWord(Utf8Text.DecodeBefore(_text, at, out _));
-        var after = at < _text.Length && CodePoints.IsWord(Utf8Text.Decode(_text, at, out _));
+        var before = at > 0 && CodePoints.IsLoneWord(Utf8Text.DecodeBefore(_text, at, out _));
+        var after = at < _text.Length && CodePoints.IsLoneWord(Utf8Text.Decode(_text, at, out _));
         return before != after;
     }
 }

@@ -13,13 +13,17 @@ internal sealed record TrimStep(bool AddPrefixSpace) : PostProcessingStep;
 internal sealed record TemplateStep(IReadOnlyList<int[]> Parts) : PostProcessingStep;
 
 /// <summary>Applies the post-processing of a tokenizer.json to a text's tokens.</summary>
-internal sealed class PostProcessor(IReadOnlyList<PostProcessingStep> steps, Func<int, AddedToken?> addedToken, IModel model)
+internal sealed class PostProcessor(IReadOnlyList<PostProcessingStep> steps, IModel model)
 {
+    private readonly IReadOnlyList<PostProcessingStep> _steps = steps.OfType<TemplateStep>().Count() < 2
+        ? steps
+        : throw new TokenizationException("The post_processor puts special tokens around the text more than once, which is not supported.");
+
     /// <summary>The ids put before and after a text when special tokens are asked for.</summary>
     public (int[] Before, int[] After) Template()
     {
         List<int> before = [], after = [];
-        foreach (var step in steps.OfType<TemplateStep>())
+        foreach (var step in _steps.OfType<TemplateStep>())
         {
             var seen = false;
             var prefix = new List<int>();
@@ -52,11 +56,13 @@ internal sealed class PostProcessor(IReadOnlyList<PostProcessingStep> steps, Fun
         }
 
         bool[]? inserted = null;
-        foreach (var step in steps)
+        bool[]? cutOut = null;
+        foreach (var step in _steps)
         {
             if (step is TrimStep trim)
             {
-                Trim(state.Original.Bytes, ids, spans, inserted, trim.AddPrefixSpace);
+                cutOut ??= sink.CutOut.ToArray();
+                Trim(state.Original.Bytes, ids, spans, inserted, cutOut, trim.AddPrefixSpace);
             }
             else if (step is TemplateStep template)
             {
@@ -97,8 +103,10 @@ internal sealed class PostProcessor(IReadOnlyList<PostProcessingStep> steps, Fun
         (ids, spans, inserted) = ([.. newIds], [.. newSpans], [.. newInserted]);
     }
 
-    private void Trim(ReadOnlySpan<byte> text, int[] ids, (int Start, int End)[] spans, bool[]? inserted, bool addPrefixSpace)
+    private void Trim(
+        ReadOnlySpan<byte> text, int[] ids, (int Start, int End)[] spans, bool[]? inserted, bool[] cutOut, bool addPrefixSpace)
     {
+        var own = -1;
         for (var i = 0; i < ids.Length; i++)
         {
             if (inserted is not null && inserted[i])
@@ -106,9 +114,11 @@ internal sealed class PostProcessor(IReadOnlyList<PostProcessingStep> steps, Fun
                 continue;
             }
 
+            own++;
+
             var (start, end) = spans[i];
-            var shown = addedToken(ids[i]) is not null || model.ShowsPieceText(ids[i]) ? text[start..end]
-                : model.Vocabulary.TryGetText(ids[i], out var own) ? own : default;
+            var shown = cutOut[own % cutOut.Length] || model.ShowsPieceText(ids[i]) ? text[start..end]
+                : model.Vocabulary.TryGetText(ids[i], out var form) ? form : default;
             CountSpaces(shown, out var leading, out var trailing);
             if (leading == 1 && addPrefixSpace && (i == 0 || start == 0))
             {

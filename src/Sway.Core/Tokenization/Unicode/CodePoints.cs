@@ -50,18 +50,20 @@ internal static class CodePoints
     public static bool IsAsciiPunctuation(int codePoint) =>
         codePoint is (>= 33 and <= 47) or (>= 58 and <= 64) or (>= 91 and <= 96) or (>= 123 and <= 126);
 
-    /// <summary>The Alphabetic property: letters, letter numbers, and the circled and squared letters among the symbols;
-    /// alphabetic marks are counted where a caller adds marks anyway.</summary>
-    public static bool IsAlphabetic(int codePoint) =>
-        IsIn(codePoint, Letter | 1u << (int)UnicodeCategory.LetterNumber) || IsEnclosedLetter(codePoint);
-
-    /// <summary>A word character of <c>\w</c>: alphabetic, mark, decimal digit or connector punctuation.</summary>
+    /// <summary>A word character of <c>[\w]</c>: alphabetic, mark, decimal digit or connector punctuation.</summary>
     public static bool IsWord(int codePoint) =>
         codePoint < 0x80
             ? codePoint == '_' || char.IsAsciiLetterOrDigit((char)codePoint)
             : IsIn(codePoint, Letter | Mark | 1u << (int)UnicodeCategory.LetterNumber
                 | 1u << (int)UnicodeCategory.DecimalDigitNumber | 1u << (int)UnicodeCategory.ConnectorPunctuation)
               || IsEnclosedLetter(codePoint);
+
+    /// <summary>
+    /// The word character of <c>\w</c> outside of brackets and of <c>\b</c>: for Latin-1 the library's regular expressions then ask a
+    /// table that counts its superscript digits and fractions.
+    /// </summary>
+    public static bool IsLoneWord(int codePoint) =>
+        IsWord(codePoint) || codePoint is 0xB2 or 0xB3 or 0xB9 or (>= 0xBC and <= 0xBE);
 
     /// <summary>The word character of added tokens with <c>single_word</c>, which counts the joiners as well.</summary>
     public static bool IsWordOrJoiner(int codePoint) => codePoint is 0x200C or 0x200D || IsWord(codePoint);

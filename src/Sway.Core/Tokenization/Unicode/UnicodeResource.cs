@@ -19,6 +19,20 @@ internal static class UnicodeResource
         }
     }
 
+    /// <summary>Ranges "start-end", or one code point alone, in hexadecimal.</summary>
+    public static (int Start, int End)[] Ranges(ReadOnlySpan<string> parts)
+    {
+        var ranges = new (int Start, int End)[parts.Length];
+        for (var i = 0; i < ranges.Length; i++)
+        {
+            var dash = parts[i].IndexOf('-', StringComparison.Ordinal);
+            var start = Hex(dash < 0 ? parts[i] : parts[i].AsSpan(0, dash));
+            ranges[i] = (start, dash < 0 ? start : Hex(parts[i].AsSpan(dash + 1)));
+        }
+
+        return ranges;
+    }
+
     public static int Hex(ReadOnlySpan<char> text) => int.Parse(text, NumberStyles.HexNumber, CultureInfo.InvariantCulture);
 
     public static int Decimal(ReadOnlySpan<char> text) => int.Parse(text, NumberStyles.Integer, CultureInfo.InvariantCulture);

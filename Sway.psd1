@@ -9,12 +9,14 @@
     PowerShellVersion    = '7.6'
     CompatiblePSEditions = @('Core')
     CmdletsToExport      = @(
+        'Clear-SwayCache'
         'Compare-LoraAdapter'
         'ConvertFrom-Token'
         'ConvertTo-MlxAdapter'
         'ConvertTo-PeftAdapter'
         'ConvertTo-Token'
         'Get-LoraAdapterInfo'
+        'Get-SwayCache'
         'Merge-LoraAdapter'
         'Repair-MlxAdapter'
     )

@@ -27,6 +27,7 @@ internal static class CommandLine
         ("generate", GenerateCommand.Create),
         ("tokenize", TokenizeCommand.Create),
         ("detokenize", DetokenizeCommand.Create),
+        ("cache", CacheCommand.Create),
         ("doctor", DoctorCommand.Create),
     ];
 

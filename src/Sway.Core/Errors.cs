@@ -47,3 +47,11 @@ public sealed class OutputException(string message, Exception? innerException = 
     /// <inheritdoc/>
     public override string Category => "Output";
 }
+
+/// <summary>The cache cannot serve: a setting is wrong, or a file changes while it is read.</summary>
+public sealed class CacheException(string message, Exception? innerException = null)
+    : SwayException(message, innerException)
+{
+    /// <inheritdoc/>
+    public override string Category => "Cache";
+}

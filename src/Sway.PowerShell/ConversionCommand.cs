@@ -2,7 +2,9 @@ using System.ComponentModel;
 using System.Globalization;
 using System.Management.Automation;
 using Sway.Adapters;
+using Sway.Caching;
 using Sway.Conversion;
+using Sway.PowerShell.Commands;
 
 namespace Sway.PowerShell;
 
@@ -12,6 +14,7 @@ public abstract class ConversionCommand : AdapterCommand
 {
     private ConversionOptions _options = new();
     private string? _destination;
+    private CacheStore? _cache;
 
     /// <summary>
     /// The output folder for one adapter; for several (pipeline, wildcard, list) the folder that gets one folder for each.
@@ -60,6 +63,9 @@ public abstract class ConversionCommand : AdapterCommand
     /// <summary>What is written, with its article: <c>an mlx-lm adapter</c>.</summary>
     private protected abstract string Product { get; }
 
+    /// <summary>Whether the result goes into the cache, or comes from there.</summary>
+    private protected virtual bool IntoCache => false;
+
     /// <summary>Adds what only one format has to the options.</summary>
     private protected abstract ConversionOptions Complete(ConversionOptions options);
 
@@ -71,6 +77,12 @@ public abstract class ConversionCommand : AdapterCommand
             ThrowTerminatingError(ErrorRecords.ParameterConflict(nameof(BaseModel), nameof(NoBaseLookup)));
         }
 
+        if (IntoCache && Destination is not null)
+        {
+            ThrowTerminatingError(ErrorRecords.ParameterConflict(nameof(Destination), "UseCache"));
+        }
+
+        _cache = IntoCache ? CacheCommands.Open(this) : null;
         RequireFinite(Alpha, nameof(Alpha));
         _destination = Destination is null ? null : ResolveFolder(Destination, nameof(Destination), mustExist: false);
         _options = Complete(new ConversionOptions
@@ -87,10 +99,19 @@ public abstract class ConversionCommand : AdapterCommand
     }
 
     /// <inheritdoc/>
+    protected override void EndProcessing()
+    {
+        if (_cache is not null)
+        {
+            new CacheManager(_cache).Limit();
+        }
+    }
+
+    /// <inheritdoc/>
     protected sealed override void ProcessAdapter(string fullName, bool isOneOfSeveral)
     {
-        string output = ConversionDestination.Of(fullName, _destination, isOneOfSeveral, _options.Target);
-        if (!Force && System.IO.Path.Exists(output))
+        string output = _cache?.Root ?? ConversionDestination.Of(fullName, _destination, isOneOfSeveral, _options.Target);
+        if (!Force && _cache is null && System.IO.Path.Exists(output))
         {
             WriteError(ErrorRecords.OutputExists(output));
             return;
@@ -110,7 +131,9 @@ public abstract class ConversionCommand : AdapterCommand
         using var progress = new ByteProgressBar(this, "Converting adapter", System.IO.Path.GetFileName(fullName));
         if (!TryRun(
             fullName,
-            () => AdapterConverter.Convert(fullName, output, _options, progress, StopToken),
+            () => _cache is null
+                ? AdapterConverter.Convert(fullName, output, _options, progress, StopToken)
+                : new ConversionCache(_cache).Get(fullName, _options, progress, StopToken),
             out AdapterConversionResult result))
         {
             return;

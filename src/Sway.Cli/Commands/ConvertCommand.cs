@@ -1,6 +1,7 @@
 using System.Collections.Immutable;
 using System.CommandLine;
 using Sway.Adapters;
+using Sway.Caching;
 using Sway.Cli.Output;
 using Sway.Conversion;
 
@@ -23,6 +24,10 @@ internal static class ConvertCommand
             Description = "Read the output back and compare every module's delta with the source's.",
         };
         var whatIf = new Option<bool>("--what-if") { Description = "Say what would be written, and write nothing." };
+        var useCache = new Option<bool>("--use-cache")
+        {
+            Description = "Convert into the cache, or take the result from there: the output's folder must not be changed.",
+        };
         var options = new ConversionOptionSet(force, verify);
         var command = new Command("convert", "Convert adapters to mlx-lm or PEFT: exactly, or refused with every reason.")
         {
@@ -30,20 +35,35 @@ internal static class ConvertCommand
         };
         options.AddTo(command);
         command.Options.Add(whatIf);
-        return command.Runs(context => Run(
-            context, context.Value(paths), context.Value(destination), options.Read(context), context.Value(whatIf)));
+        command.Options.Add(useCache);
+        return command.Runs(context =>
+        {
+            CacheStore? cache = context.Value(useCache) ? CacheStore.Open() : null;
+            if (cache is not null && context.Value(destination) is not null)
+            {
+                throw new UsageException("--destination and --use-cache exclude each other.");
+            }
+
+            int code = Run(context, context.Value(paths), context.Value(destination), options.Read(context), context.Value(whatIf), cache);
+            if (cache is not null)
+            {
+                new CacheManager(cache).Limit();
+            }
+
+            return code;
+        });
     }
 
-    private static int Run(CommandContext context, string[] paths, string? destination, ConversionOptions options, bool whatIf)
+    private static int Run(CommandContext context, string[] paths, string? destination, ConversionOptions options, bool whatIf, CacheStore? cache)
     {
         string? folder = destination is null ? null : Path.GetFullPath(destination);
         return context.ForEach(paths, path =>
         {
             string source = ExistingPath.Of(path);
-            string target = ConversionDestination.Of(source, folder, paths.Length > 1, options.Target);
+            string target = cache?.Root ?? ConversionDestination.Of(source, folder, paths.Length > 1, options.Target);
             AdapterConversionResult result = whatIf
                 ? Plan(context, source, target, options)
-                : Convert(context, source, target, options);
+                : Convert(context, source, target, options, cache);
             if (context.Output.IsJson)
             {
                 context.Output.Json(result, CliJson.Default.AdapterConversionResult);
@@ -61,10 +81,12 @@ internal static class ConvertCommand
         return plan.Summary with { FullName = target };
     }
 
-    private static AdapterConversionResult Convert(CommandContext context, string source, string target, ConversionOptions options)
+    private static AdapterConversionResult Convert(CommandContext context, string source, string target, ConversionOptions options, CacheStore? cache)
     {
         using var progress = new ConsoleProgress(context.Output, Path.GetFileName(target));
-        return AdapterConverter.Convert(source, target, options, progress, context.Token);
+        return cache is null
+            ? AdapterConverter.Convert(source, target, options, progress, context.Token)
+            : new ConversionCache(cache).Get(source, options, progress, context.Token);
     }
 }
 

@@ -16,6 +16,7 @@ namespace Sway.Cli.Output;
 [JsonSerializable(typeof(Adapters.Mlx.Repair.AdapterRepairResult))]
 [JsonSerializable(typeof(Merging.AdapterMergeResult))]
 [JsonSerializable(typeof(Merging.LoraAdapterComparison))]
+[JsonSerializable(typeof(Caching.SwayCacheEntry))]
 [JsonSerializable(typeof(TensorFate))]
 [JsonSerializable(typeof(Diagnostics.DoctorFinding))]
 [JsonSerializable(typeof(TokenLine))]

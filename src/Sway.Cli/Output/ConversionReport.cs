@@ -14,7 +14,7 @@ internal static class ConversionReport
         string modules = string.Create(
             CultureInfo.InvariantCulture,
             $"{result.Method}, rank {result.Rank}, scale {Format.Number(result.Scale)}, {result.ModuleCount} modules in {result.NumLayers} layers, ");
-        string cost = planned ? "" : $", {Format.Bytes(result.WrittenBytes)} in {Format.Seconds(result.Seconds)}";
+        string cost = planned ? "" : result.FromCache ? $", {Format.Bytes(result.WrittenBytes)} from the cache in {Format.Seconds(result.Seconds)}" : $", {Format.Bytes(result.WrittenBytes)} in {Format.Seconds(result.Seconds)}";
         output.Line($"  {modules}{Format.List(result.DTypes)}{cost}");
         if (result.Baked)
         {

@@ -69,6 +69,9 @@ public sealed record AdapterConversionResult
     /// <summary>Wall time of the conversion.</summary>
     public required double Seconds { get; init; }
 
+    /// <summary>True when the output was in the cache and nothing was converted.</summary>
+    public bool FromCache { get; init; }
+
     /// <summary>The largest relative difference of any module's delta found by verifying; null when not asked for.</summary>
     public double? VerifiedDifference { get; init; }
 }

@@ -54,6 +54,9 @@ public sealed class Decoder
     /// <summary>The engine.</summary>
     public IEngine Engine => _engine;
 
+    /// <summary>Called for every pass, with its number of tokens in one view.</summary>
+    internal Action<int>? Passed { get; set; }
+
     /// <summary>The loaded modules by path, for adapters to attach to.</summary>
     internal DecoderWeights Weights => _weights;
 
@@ -75,6 +78,7 @@ public sealed class Decoder
     public EngineTensor Run(IReadOnlyList<SequencePart> parts, IReadOnlyList<DecoderView> views, CancellationToken cancellationToken)
     {
         var rows = parts.Sum(part => part.Tokens.Length);
+        Passed?.Invoke(rows);
         var first = views.Count == 1 ? 0 : views.Min(view => view.Effective?.FirstLayer(Spec.Layers.Count) ?? Spec.Layers.Count);
         var expanded = views.Count == 1 || first < 0;
         var hidden = Embed(parts, rows, expanded ? views : [views[0]]);

@@ -75,6 +75,9 @@ public interface IEngine : IDisposable
     /// <summary>The engine's name as results give it.</summary>
     string Name { get; }
 
+    /// <summary>Everything of the engine that the bits of its numbers depend on: kernels, library, device, precision.</summary>
+    string Identity { get; }
+
     /// <summary>Stops the operations of the present run; looked at inside every long one.</summary>
     CancellationToken Cancellation { get; set; }
 

@@ -23,13 +23,16 @@ public static class NextToken
     /// <param name="topK">How many tokens are listed.</param>
     /// <param name="cancellationToken">Stops between layers.</param>
     public static NextTokenDistribution Predict(ScoringSession session, IReadOnlyList<int> ids, int topK = 256, CancellationToken cancellationToken = default) =>
-        session.Exclusive((decoder, views) =>
+        session.Cached((scorer, decoder, views) =>
         {
             CheckPrompt(ids, decoder.Spec.VocabularySize);
-            using var hidden = decoder.Run([new SequencePart(ids.ToArray(), 0, ids.Count)], views, cancellationToken);
-            using var logits = decoder.Logits(hidden, ids.Count, [ids.Count - 1], views);
-            var found = views.Select((_, v) => Top(decoder.Engine.Row(logits, v), topK)).ToArray();
-            return new NextTokenDistribution(found[0], found.Length > 1 ? found[1] : null, decoder.Spec.VocabularySize);
+            return scorer.Predict(decoder, views, ids, topK, () =>
+            {
+                using var hidden = decoder.Run([new SequencePart(ids.ToArray(), 0, ids.Count)], views, cancellationToken);
+                using var logits = decoder.Logits(hidden, ids.Count, [ids.Count - 1], views);
+                var found = views.Select((_, v) => Top(decoder.Engine.Row(logits, v), topK)).ToArray();
+                return new NextTokenDistribution(found[0], found.Length > 1 ? found[1] : null, decoder.Spec.VocabularySize);
+            });
         }, cancellationToken);
 
     /// <summary>Generates tokens in one view with a key-value cache.</summary>
@@ -41,9 +44,10 @@ public static class NextToken
     /// <returns>The new tokens, with the end token when one was met.</returns>
     public static IReadOnlyList<int> Generate(
         ScoringSession session, IReadOnlyList<int> ids, bool adapted, GenerationSettings settings, CancellationToken cancellationToken = default) =>
-        session.Exclusive((decoder, views) =>
+        session.Cached((scorer, decoder, views) =>
         {
             CheckPrompt(ids, decoder.Spec.VocabularySize);
+            var started = System.Diagnostics.Stopwatch.GetTimestamp();
             DecoderView[] view = [views[adapted ? views.Count - 1 : 0]];
             var random = new SplitMix(settings.Seed);
             var all = ids.ToList();
@@ -69,6 +73,7 @@ public static class NextToken
                 }
             }
 
+            scorer.Generated(decoder, view, ids, all.Count - ids.Count, started);
             return (IReadOnlyList<int>)all.GetRange(ids.Count, all.Count - ids.Count);
         }, cancellationToken);
 

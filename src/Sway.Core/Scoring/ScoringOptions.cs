@@ -1,3 +1,5 @@
+using Sway.Caching;
+
 namespace Sway.Scoring;
 
 /// <summary>How a session computes.</summary>
@@ -17,4 +19,10 @@ public sealed record ScoringOptions
 
     /// <summary>Which adapter of several in one folder; null when there is one.</summary>
     public string? AdapterName { get; init; }
+
+    /// <summary>Where scores are kept for the next time; null to compute always.</summary>
+    public CacheStore? Cache { get; init; }
+
+    /// <summary>A file that gets one JSON line for each item, or null.</summary>
+    public string? TracePath { get; init; }
 }

@@ -1,5 +1,6 @@
 using Sway.Adapters;
 using Sway.Architectures;
+using Sway.Caching;
 using Sway.Inference;
 using Sway.Inference.Cpu;
 using Sway.Inference.Models;
@@ -18,16 +19,25 @@ public sealed class ScoringSession : IDisposable, ISequenceScorer
     private readonly WeightStore _store;
     private readonly Decoder _decoder;
     private readonly ScoringOptions _options;
+    private readonly ScoringRecorder _recorder;
+    private readonly CachedScorer _scorer;
+    private readonly CacheInputs? _modelFiles;
     private DecoderView[] _views;
+    private bool _cacheOpened;
     private bool _disposed;
 
-    private ScoringSession(string modelPath, ModelConfig config, WeightStore store, Decoder decoder, ScoringOptions options)
+    private ScoringSession(
+        string modelPath, ModelConfig config, WeightStore store, Decoder decoder, ScoringOptions options, CacheInputs? modelFiles)
     {
         ModelPath = modelPath;
         Config = config;
         _store = store;
         _decoder = decoder;
         _options = options;
+        _modelFiles = modelFiles;
+        _recorder = new ScoringRecorder(options.TracePath);
+        _scorer = new CachedScorer(options, _recorder);
+        decoder.Passed = _recorder.Pass;
         _views = [new DecoderView("Base", null, 0.0)];
     }
 
@@ -52,6 +62,9 @@ public sealed class ScoringSession : IDisposable, ISequenceScorer
     /// <summary>Whether there is an adapted view.</summary>
     public bool HasAdapter => _views.Length > 1;
 
+    /// <summary>What the session has done so far.</summary>
+    public ScoringStatistics Statistics => _recorder.Statistics;
+
     /// <summary>Loads a model, and an adapter of any form that Sway reads.</summary>
     /// <param name="model">Folder with config.json and safetensors.</param>
     /// <param name="adapter">The adapter, or null.</param>
@@ -61,8 +74,11 @@ public sealed class ScoringSession : IDisposable, ISequenceScorer
     public static ScoringSession Open(string model, string? adapter = null, ScoringOptions? options = null)
     {
         var config = ModelConfig.Load(model);
-        var mapped = MappedWeights.OpenFolder(model);
         var settings = options ?? new ScoringOptions();
+
+        // Before the files are mapped: whoever replaces one later is noticed, and nothing is stored under its digest.
+        var modelFiles = settings.Cache is null ? null : CacheInputs.Of(model);
+        var mapped = MappedWeights.OpenFolder(model);
         WeightStore? store = null;
         CpuEngine? engine = null;
         try
@@ -70,7 +86,7 @@ public sealed class ScoringSession : IDisposable, ISequenceScorer
             store = new WeightStore(mapped, config, ModelRegistry.OptionalPrefix(config.ModelType));
             var spec = ModelRegistry.Describe(config, store.Has);
             engine = new CpuEngine(settings.Threads);
-            var session = new ScoringSession(model, config, store, new Decoder(engine, store, spec), settings);
+            var session = new ScoringSession(model, config, store, new Decoder(engine, store, spec), settings, modelFiles);
             if (adapter is not null)
             {
                 session.Attach(adapter);
@@ -98,6 +114,7 @@ public sealed class ScoringSession : IDisposable, ISequenceScorer
     public void Attach(LoraAdapter adapter) => Exclusive(
         (decoder, views) =>
         {
+            OpenCache(adapter);
             var attached = new AdapterAttacher(decoder, adapter).Attach();
             _views = [views[0], new DecoderView("Adapted", attached, _options.Strength)];
             AdapterPath = adapter.Path;
@@ -169,8 +186,8 @@ public sealed class ScoringSession : IDisposable, ISequenceScorer
 
     /// <inheritdoc/>
     SequenceScore[] ISequenceScorer.Score(
-        IReadOnlyList<TokenSequence> wave, bool divergence, Action<int>? completed, CancellationToken cancellationToken) => Exclusive(
-        (decoder, views) => WaveScorer.Score(decoder, views, wave, divergence, _options.SharePrefixes, completed, cancellationToken),
+        IReadOnlyList<TokenSequence> wave, bool divergence, Action<int>? completed, CancellationToken cancellationToken) => Cached(
+        (scorer, decoder, views) => scorer.Score(decoder, views, wave, divergence, completed, cancellationToken),
         cancellationToken);
 
     /// <summary>Runs a body that has the engine for itself; no tensor that it makes outlives it.</summary>
@@ -208,11 +225,42 @@ public sealed class ScoringSession : IDisposable, ISequenceScorer
                 _disposed = true;
                 _decoder.Engine.Dispose();
                 _store.Dispose();
+                _recorder.Dispose();
+                if (_scorer.Cache is not null)
+                {
+                    new CacheManager(_options.Cache!).Limit();
+                }
             }
         }
         finally
         {
             _turn.Release();
+        }
+    }
+
+    /// <summary>Runs a body that answers from the cache where it can.</summary>
+    internal T Cached<T>(Func<CachedScorer, Decoder, IReadOnlyList<DecoderView>, T> body, CancellationToken cancellationToken) => Exclusive(
+        (decoder, views) =>
+        {
+            if (!_cacheOpened)
+            {
+                OpenCache(null);
+            }
+
+            return body(_scorer, decoder, views);
+        },
+        cancellationToken);
+
+    // An adapter whose files are not known (made in memory) has no key.
+    private void OpenCache(LoraAdapter? adapter)
+    {
+        _cacheOpened = true;
+        _scorer.Cache = null;
+        if (_options.Cache is { } store && (adapter is null || adapter.Files.Count > 0) && _modelFiles!.AreUnchanged())
+        {
+            var origin = new ScoreOrigin(ModelPath, adapter?.Path, Backend, adapter is null ? 0.0 : _options.Strength);
+            var cache = ScoreCache.Open(store, origin, adapter, _options.AdapterName, _decoder.Engine.Identity, CancellationToken.None);
+            _scorer.Cache = _modelFiles.AreUnchanged() ? cache : null;
         }
     }
 }

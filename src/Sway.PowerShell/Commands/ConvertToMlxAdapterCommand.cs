@@ -17,6 +17,12 @@ public sealed class ConvertToMlxAdapterCommand : ConversionCommand
     [Parameter]
     public KeyStyle KeyStyle { get; set; }
 
+    /// <summary>Convert into the cache, or take the result from there.</summary>
+    [Parameter]
+    public SwitchParameter UseCache { get; set; }
+
+    private protected override bool IntoCache => UseCache;
+
     private protected override string Product => "an mlx-lm adapter";
 
     private protected override ConversionOptions Complete(ConversionOptions options) => options with

@@ -1,4 +1,5 @@
 using System.CommandLine;
+using Sway.Caching;
 using Sway.Scoring;
 
 namespace Sway.Cli.Commands.Measuring;
@@ -46,10 +47,13 @@ internal sealed class MeasureOptions
     private readonly Option<BosChoice> _bos = CommonOptions.OneOf("--bos", "Whether a start token is put in front.", (BosChoice?)BosChoice.Auto);
     private readonly Option<bool> _detailed = new("--detailed") { Description = "Numbers of each token too." };
 
+    private readonly Option<string?> _trace = new("--trace-path") { Description = "A file that gets one JSON line for each item: time, tokens, cache hit.", HelpName = "FILE" };
+    private readonly Option<bool> _noCache = new("--no-cache") { Description = "Neither take scores from the cache nor keep them there." };
+
     /// <summary>Adds the options to a command.</summary>
     internal MeasureOptions AddTo(Command command)
     {
-        foreach (Option option in (Option[])[_model, _adapters, _backend, _threads, _precision, _strength, _bos, _detailed])
+        foreach (Option option in (Option[])[_model, _adapters, _backend, _threads, _precision, _strength, _bos, _detailed, _trace, _noCache])
         {
             command.Options.Add(option);
         }
@@ -80,7 +84,13 @@ internal sealed class MeasureOptions
         }
 
         return ScoringSession.Open(
-            ExistingPath.Of(context.Value(_model)), null, new ScoringOptions { Threads = context.Value(_threads), Strength = context.Value(_strength) });
+            ExistingPath.Of(context.Value(_model)), null, new ScoringOptions
+            {
+                Threads = context.Value(_threads),
+                Strength = context.Value(_strength),
+                Cache = context.Value(_noCache) ? null : CacheStore.Open(),
+                TracePath = context.Value(_trace),
+            });
     }
 
     /// <summary>Runs a body for each adapter, or once without one; a failing adapter is reported and the next one follows.</summary>

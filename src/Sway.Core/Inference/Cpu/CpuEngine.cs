@@ -20,6 +20,10 @@ public sealed unsafe partial class CpuEngine : IEngine
     public string Name => "cpu";
 
     /// <inheritdoc/>
+    public string Identity { get; } =
+        $"cpu {GemmKernel.Best.GetType().Name} {System.Runtime.Intrinsics.Vector512.IsHardwareAccelerated} {System.Runtime.Intrinsics.Vector256.IsHardwareAccelerated} {RuntimeInformation.ProcessArchitecture} {RuntimeInformation.RuntimeIdentifier}";
+
+    /// <inheritdoc/>
     public CancellationToken Cancellation
     {
         get => _workers.Cancellation;

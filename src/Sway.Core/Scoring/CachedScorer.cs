@@ -1,0 +1,92 @@
+using System.Diagnostics;
+using Sway.Caching;
+using Sway.Inference;
+
+namespace Sway.Scoring;
+
+/// <summary>Answers items from the cache where it can, computes the others together, and records both.</summary>
+internal sealed class CachedScorer(ScoringOptions options, ScoringRecorder recorder)
+{
+    /// <summary>The scores on disk, or null for none.</summary>
+    public ScoreCache? Cache { get; set; }
+
+    /// <summary>Scores the sequences of a wave; results stand in their order.</summary>
+    /// <param name="decoder">The model.</param>
+    /// <param name="views">The views.</param>
+    /// <param name="wave">The sequences.</param>
+    /// <param name="divergence">Whether divergences are wanted.</param>
+    /// <param name="completed">Called with the index of each sequence that is done.</param>
+    /// <param name="cancellationToken">Stops the computation.</param>
+    public SequenceScore[] Score(
+        Decoder decoder, IReadOnlyList<DecoderView> views, IReadOnlyList<TokenSequence> wave, bool divergence, Action<int>? completed,
+        CancellationToken cancellationToken)
+    {
+        long started = Stopwatch.GetTimestamp();
+        bool both = divergence && views.Count > 1;
+        var results = new SequenceScore?[wave.Count];
+        var missing = new List<int>(wave.Count);
+        for (int i = 0; i < wave.Count; i++)
+        {
+            results[i] = Cache?.Find(wave[i], both);
+            if (results[i] is null)
+            {
+                missing.Add(i);
+            }
+            else
+            {
+                completed?.Invoke(i);
+            }
+        }
+
+        if (missing.Count > 0)
+        {
+            TokenSequence[] open = [.. missing.Select(i => wave[i])];
+            SequenceScore[] computed = WaveScorer.Score(
+                decoder, views, open, divergence, options.SharePrefixes, completed is null ? null : i => completed(missing[i]), cancellationToken);
+            bool store = Cache?.CanStore() ?? false;
+            for (int i = 0; i < computed.Length; i++)
+            {
+                results[missing[i]] = computed[i];
+                if (store)
+                {
+                    Cache!.Store(open[i], both, computed[i]);
+                }
+            }
+        }
+
+        var items = new RecordedItem[wave.Count];
+        int next = 0;
+        for (int i = 0; i < items.Length; i++)
+        {
+            bool computed = next < missing.Count && missing[next] == i;
+            next += computed ? 1 : 0;
+            items[i] = new RecordedItem(
+                wave[i].Ids.Take(wave[i].FirstScored).ToArray(), wave[i].Ids.Count, Cache is null ? null : !computed);
+        }
+
+        recorder.Batch(both ? "divergence" : "score", views, decoder.Engine.Name, items, started);
+        return results!;
+    }
+
+    /// <summary>The distribution after a prompt.</summary>
+    public NextTokenDistribution Predict(
+        Decoder decoder, IReadOnlyList<DecoderView> views, IReadOnlyList<int> prompt, int topK, Func<NextTokenDistribution> compute)
+    {
+        long started = Stopwatch.GetTimestamp();
+        NextTokenDistribution? found = Cache?.Find(prompt, topK);
+        bool hit = found is not null;
+        found ??= compute();
+        if (!hit && Cache is { } cache && cache.CanStore())
+        {
+            cache.Store(prompt, topK, found);
+        }
+
+        recorder.Batch(
+            "next-token", views, decoder.Engine.Name, [new RecordedItem(prompt.ToArray(), prompt.Count, Cache is null ? null : hit)], started);
+        return found;
+    }
+
+    /// <summary>Records a generation, which is never cached.</summary>
+    public void Generated(Decoder decoder, IReadOnlyList<DecoderView> views, IReadOnlyList<int> prompt, int count, long started) =>
+        recorder.Batch("generate", views, decoder.Engine.Name, [new RecordedItem(prompt.ToArray(), prompt.Count + count, null)], started);
+}

@@ -1,0 +1,37 @@
+using System.Diagnostics;
+
+namespace Sway.Unit.Support;
+
+/// <summary>The command as a process of its own.</summary>
+internal static class SwayProcess
+{
+    /// <summary>Starts it with a cache of its own.</summary>
+    public static Process Start(string cache, params string[] args)
+    {
+        var start = new ProcessStartInfo("dotnet") { UseShellExecute = false, RedirectStandardOutput = true, RedirectStandardError = true };
+        start.ArgumentList.Add(Path.Combine(AppContext.BaseDirectory, "sway.dll"));
+        foreach (string arg in args)
+        {
+            start.ArgumentList.Add(arg);
+        }
+
+        start.Environment["SWAY_CACHE_DIR"] = cache;
+        return Process.Start(start)!;
+    }
+
+    /// <summary>Runs it to its end.</summary>
+    public static (int Code, string Output, string Error) Run(string cache, params string[] args)
+    {
+        using Process process = Start(cache, args);
+        return Finish(process);
+    }
+
+    /// <summary>Waits for the end and gives what was written.</summary>
+    public static (int Code, string Output, string Error) Finish(Process process)
+    {
+        Task<string> error = process.StandardError.ReadToEndAsync();
+        string output = process.StandardOutput.ReadToEnd();
+        process.WaitForExit();
+        return (process.ExitCode, output, error.Result);
+    }
+}

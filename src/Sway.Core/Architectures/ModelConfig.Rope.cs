@@ -27,28 +27,40 @@ public sealed record RopeConfig(string Kind, double Theta, double? PartialFactor
 
     /// <summary>
     /// Reads <c>rope_parameters</c> (transformers 5, for one layer type where they differ) or <c>rope_theta</c> with
-    /// <c>rope_scaling</c> (transformers 4).
+    /// <c>rope_scaling</c> (transformers 4). Where a file has both, <c>rope_scaling</c> counts, as in transformers.
     /// </summary>
     /// <param name="config">The configuration.</param>
     /// <param name="layerType">The layer type whose parameters are wanted.</param>
     /// <param name="defaultTheta">The architecture's default base.</param>
+    /// <exception cref="UnsupportedModelException">The parameters differ by layer type and the one asked for is not among them.</exception>
     public static RopeConfig Read(ModelConfig config, string layerType = "full_attention", double defaultTheta = 10000.0)
     {
-        if (config.Object("rope_parameters") is { } parameters)
+        var theta = config.OptionalNumber("rope_theta") ?? config.OptionalNumber("rotary_emb_base") ?? defaultTheta;
+        if (config.Object("rope_scaling") is { } scaling && scaling.EnumerateObject().Any())
         {
-            if (parameters.TryGetProperty(layerType, out var own) && own.ValueKind == JsonValueKind.Object)
-            {
-                parameters = own;
-            }
-
-            return From(parameters, defaultTheta, config);
+            return IsNested(scaling) || (config.Object("rope_parameters") is { } both && IsNested(both))
+                ? throw config.Unsupported("rope_scaling")
+                : From(scaling, theta, config);
         }
 
-        var theta = config.OptionalNumber("rope_theta") ?? config.OptionalNumber("rotary_emb_base") ?? defaultTheta;
-        return config.Object("rope_scaling") is { } scaling
-            ? From(scaling, theta, config)
-            : new RopeConfig("default", theta, Partial(config), null);
+        if (config.Object("rope_parameters") is not { } parameters)
+        {
+            return new RopeConfig("default", theta, Partial(config), null);
+        }
+
+        if (!IsNested(parameters))
+        {
+            return From(parameters, theta, config);
+        }
+
+        return parameters.TryGetProperty(layerType, out var own) && own.ValueKind == JsonValueKind.Object
+            ? From(own, theta, config)
+            : throw config.Unsupported("rope_parameters");
     }
+
+    /// <summary>Whether the parameters are given for each layer type.</summary>
+    public static bool IsNested(JsonElement parameters) =>
+        parameters.EnumerateObject().Any(property => property.Value.ValueKind == JsonValueKind.Object);
 
     private static RopeConfig From(JsonElement parameters, double theta, ModelConfig config)
     {

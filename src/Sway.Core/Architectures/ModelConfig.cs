@@ -145,6 +145,15 @@ public sealed class ModelConfig
         }
     }
 
+    /// <summary>Refuses a number that an architecture reads under two names, where the two differ.</summary>
+    public void DemandSame(string name, string other)
+    {
+        if (Has(name) && Has(other) && Number(name, 0.0) != Number(other, 0.0))
+        {
+            throw Unsupported(name);
+        }
+    }
+
     private bool TryGet(string name, out JsonElement value) =>
         _root.TryGetProperty(name, out value) && value.ValueKind != JsonValueKind.Null;
 

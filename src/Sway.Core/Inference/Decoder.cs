@@ -37,9 +37,9 @@ public sealed class Decoder
     public Decoder(IEngine engine, WeightStore store, DecoderSpec spec)
     {
         _engine = engine;
-        Spec = spec;
+        Spec = spec = HeadTie.Resolve(store, spec);
         _weights = new DecoderWeights(engine, store);
-        Embedding = _weights.Linear(new LinearSpec(spec.Embedding, spec.VocabularySize, spec.HiddenSize));
+        Embedding = _weights.Linear(new LinearSpec(spec.Embedding, spec.VocabularySize, spec.HiddenSize) { WeightName = spec.EmbeddingWeight });
         _positions = spec.PositionEmbedding is null
             ? null
             : engine.Matrix(store, new LinearSpec(string.Empty, spec.MaxPositions, spec.HiddenSize) { WeightName = spec.PositionEmbedding });

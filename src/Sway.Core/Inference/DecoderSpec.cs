@@ -18,6 +18,9 @@ public sealed record DecoderSpec
     /// <summary>Module of the token embedding.</summary>
     public required string Embedding { get; init; }
 
+    /// <summary>Tensor of the token embedding where it is not <c>Embedding.weight</c>.</summary>
+    public string? EmbeddingWeight { get; init; }
+
     /// <summary>Factor on the token embedding.</summary>
     public double EmbeddingScale { get; init; } = 1.0;
 

@@ -58,7 +58,9 @@ public sealed class RopeTable
             inverse[i] = 1.0 / Math.Pow(rope.Theta, 2.0 * i / dimensions);
         }
 
-        var maximum = config.Int("max_position_embeddings", 2048);
+        var maximum = config.Int("max_position_embeddings", ClassDefaults.MaxPositions(config.ModelType));
+        double original = config.OptionalInt("original_max_position_embeddings") ?? ClassDefaults.OriginalPositions(config.ModelType)
+            ?? rope.Number("original_max_position_embeddings") ?? maximum;
         switch (rope.Kind)
         {
             case "default":
@@ -69,11 +71,11 @@ public sealed class RopeTable
             case "dynamic":
                 return new RopeTable(inverse, 1.0, null, int.MaxValue, maximum);
             case "llama3":
-                return new RopeTable(Llama3(config, rope, inverse), 1.0, null, int.MaxValue, int.MaxValue);
+                return new RopeTable(Llama3(config, rope, inverse, original), 1.0, null, int.MaxValue, int.MaxValue);
             case "yarn":
-                return Yarn(config, rope, inverse, dimensions, maximum);
+                return Yarn(rope, inverse, dimensions, original, maximum);
             case "longrope":
-                return LongRope(config, rope, inverse, maximum);
+                return LongRope(config, rope, inverse, original, maximum);
             default:
                 throw new UnsupportedModelException($"{config.Path}: rope_type \"{rope.Kind}\" is not supported.");
         }
@@ -82,12 +84,11 @@ public sealed class RopeTable
     private static double Need(ModelConfig config, RopeConfig rope, string name) => rope.Number(name)
         ?? throw new UnsupportedModelException($"{config.Path}: rope_type \"{rope.Kind}\" needs \"{name}\".");
 
-    private static double[] Llama3(ModelConfig config, RopeConfig rope, double[] inverse)
+    private static double[] Llama3(ModelConfig config, RopeConfig rope, double[] inverse, double original)
     {
         var factor = Need(config, rope, "factor");
         var low = Need(config, rope, "low_freq_factor");
         var high = Need(config, rope, "high_freq_factor");
-        var original = Need(config, rope, "original_max_position_embeddings");
         return [.. inverse.Select(f =>
         {
             var wave = 2.0 * Math.PI / f;
@@ -106,9 +107,8 @@ public sealed class RopeTable
         })];
     }
 
-    private static RopeTable Yarn(ModelConfig config, RopeConfig rope, double[] inverse, int dimensions, int maximum)
+    private static RopeTable Yarn(RopeConfig rope, double[] inverse, int dimensions, double original, int maximum)
     {
-        var original = rope.Number("original_max_position_embeddings") ?? maximum;
         var factor = rope.Number("factor") ?? maximum / original;
         var scaling = rope.Number("attention_factor");
         if (scaling is null)
@@ -153,13 +153,12 @@ public sealed class RopeTable
     internal static double MScale(double factor, double multiplier) =>
         factor <= 1.0 ? 1.0 : (0.1 * multiplier * Math.Log(factor)) + 1.0;
 
-    private static RopeTable LongRope(ModelConfig config, RopeConfig rope, double[] inverse, int maximum)
+    private static RopeTable LongRope(ModelConfig config, RopeConfig rope, double[] inverse, double original, int maximum)
     {
-        var original = config.OptionalNumber("original_max_position_embeddings") ?? rope.Number("original_max_position_embeddings");
-        var factor = original is { } o ? maximum / o : Need(config, rope, "factor");
+        var factor = rope.Number("factor") ?? maximum / original;
         var scaling = rope.Number("attention_factor")
-            ?? (factor <= 1.0 ? 1.0 : Math.Sqrt(1.0 + (Math.Log(factor) / Math.Log(original ?? maximum))));
-        return new RopeTable(Divide("short_factor"), scaling, Divide("long_factor"), (int)(original ?? maximum), int.MaxValue);
+            ?? (factor <= 1.0 ? 1.0 : Math.Sqrt(1.0 + (Math.Log(factor) / Math.Log(original))));
+        return new RopeTable(Divide("short_factor"), scaling, Divide("long_factor"), (int)original, int.MaxValue);
 
         double[] Divide(string name)
         {

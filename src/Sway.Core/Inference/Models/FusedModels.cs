@@ -6,7 +6,7 @@ internal static class FusedModels
     /// <summary>phi3.</summary>
     public static DecoderSpec Phi3(ModelFamily m)
     {
-        var rope = m.Rope();
+        var rope = Phi3Rope(m);
         var rule = m.Rule(m.Config.OptionalInt("sliding_window"));
         var (size, heads, keyHeads) = (m.HeadSize, m.Heads, m.KeyHeads);
         return m.Decoder(m.Each((_, path) => m.PreNorm(
@@ -30,12 +30,21 @@ internal static class FusedModels
         var rope = m.Rope(partial: 0.5);
         return m.Decoder(m.Each((_, path) => m.PreNorm(
             path,
-            m.Attention(path + ".self_attn", rope, m.Rule(), m.AttentionBias, outputBias: false) with { RopeInterleaved = true },
+            m.Attention(path + ".self_attn", rope, m.Rule(), m.Config.Flag("attention_bias", true), outputBias: false) with { RopeInterleaved = true },
             m.GatedFused(path + ".mlp", m.Config.Int("intermediate_size"), m.Activation())) with
         {
             MixerOutputNorm = m.Rms(path + ".post_self_attn_layernorm"),
             FeedForwardOutputNorm = m.Rms(path + ".post_mlp_layernorm"),
         }));
+    }
+
+    // What the first files call yarn is longrope, and transformers knows no other scaling of this architecture.
+    private static RopeTable Phi3Rope(ModelFamily m)
+    {
+        var rope = Architectures.RopeConfig.Read(m.Config);
+        return rope.Kind is "default" or "longrope" or "yarn"
+            ? RopeTable.Create(m.Config, rope.Kind is "yarn" ? rope with { Kind = "longrope" } : rope, m.HeadSize)
+            : throw m.Config.Unsupported(m.Config.Has("rope_scaling") ? "rope_scaling" : "rope_parameters");
     }
 
     /// <summary>gpt2: learned positions, matrices stored as (inputs, outputs).</summary>

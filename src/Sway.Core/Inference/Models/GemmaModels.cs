@@ -46,7 +46,13 @@ internal static class GemmaModels
         var window = m.Config.IntOrNull("sliding_window", 4096);
         var types = Types(m, i => (i + 1) % pattern != 0);
         var full = m.Rope(theta: 1_000_000.0);
-        var local = m.Config.Has("rope_parameters")
+        var nested = m.Config.Object("rope_parameters");
+        if (nested is { } parameters && !RopeConfig.IsNested(parameters))
+        {
+            throw m.Config.Unsupported("rope_parameters");
+        }
+
+        var local = nested is not null
             ? m.Rope(layerType: "sliding_attention")
             : RopeTable.Create(m.Config, new RopeConfig("default", m.Config.Number("rope_local_base_freq", 10000.0), null, null), m.HeadSize);
         var rule = m.Rule(scale: 1.0 / Math.Sqrt(m.Config.Number("query_pre_attn_scalar", 256.0))) with

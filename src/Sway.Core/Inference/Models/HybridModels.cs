@@ -7,7 +7,9 @@ internal static class HybridModels
     public static DecoderSpec Lfm2(ModelFamily m)
     {
         var epsilon = m.Config.Number("norm_eps", 1e-5);
-        var rope = m.Rope(theta: 1_000_000.0);
+        m.Config.DemandSame("theta", "rope_theta");
+        m.Config.DemandSame("block_ff_dim", "intermediate_size");
+        var rope = m.Rope(theta: m.Config.Number("theta", 1_000_000.0));
         var attention = m.Config.Ints("full_attn_idxs");
         var types = m.Config.Texts("layer_types")
             ?? [.. Enumerable.Range(0, m.Layers).Select(i => attention is null || attention.Contains(i) ? "full_attention" : "conv")];
@@ -33,7 +35,10 @@ internal static class HybridModels
             FeedForwardInputNorm = m.Rms(path + ".ffn_norm", epsilon: epsilon),
             FeedForward = m.Gated(path + ".feed_forward", Lfm2Width(m), Activation.Silu, gate: "w1", up: "w3", down: "w2"),
         });
-        return m.Decoder(layers, m.Rms("model.embedding_norm", epsilon: epsilon), tiedByDefault: m.Config.Flag("tie_embedding", true));
+        return m.Decoder(layers, m.Rms("model.embedding_norm", epsilon: epsilon), tiedByDefault: true) with
+        {
+            TiedHead = m.Config.Flag("tie_embedding", m.Config.TieWordEmbeddings ?? true),
+        };
     }
 
     /// <summary>qwen3_5_text: gated delta rules and gated attention.</summary>

@@ -40,7 +40,8 @@ internal static class LatentModels
 
     private static DecoderSpec Build(ModelFamily m, bool interleaved, RoutingRule rule)
     {
-        var dense = m.Config.Int("first_k_dense_replace", 0);
+        var third = m.Config.ModelType is "deepseek_v3";
+        var dense = m.Config.Int("first_k_dense_replace", third ? 3 : 0);
         var width = m.Config.Int("moe_intermediate_size");
         var rope = m.Rope(headSize: m.Config.Int("qk_rope_head_dim", 64));
         return m.Decoder(m.Each((i, path) => m.PreNorm(
@@ -53,7 +54,7 @@ internal static class LatentModels
                     rule.Kind == RoutingKind.GroupedSigmoid ? rule with { SelectionBias = path + ".mlp.gate.e_score_correction_bias" } : rule,
                     width, m.Activation()) with
                 {
-                    Shared = m.Config.OptionalInt("n_shared_experts") is { } shared
+                    Shared = m.Config.IntOrNull("n_shared_experts", third ? 1 : 2) is { } shared
                         ? m.Gated(path + ".mlp.shared_experts", width * shared, m.Activation(), m.Config.Flag("mlp_bias", false))
                         : null,
                 })));

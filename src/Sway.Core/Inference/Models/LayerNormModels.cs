@@ -6,7 +6,7 @@ internal static class LayerNormModels
     /// <summary>cohere: one norm for two parallel parts, neighbours rotated.</summary>
     public static DecoderSpec Cohere(ModelFamily m)
     {
-        var rope = m.Rope();
+        var rope = m.Rope(theta: 500_000.0);
         var normed = m.Config.Flag("use_qk_norm", false);
         return CohereFrame(m, m.Each((_, path) => CohereLayer(
             m,
@@ -39,7 +39,7 @@ internal static class LayerNormModels
             return CohereLayer(
                 m,
                 path,
-                m.Attention(path + ".self_attn", sliding ? rope : null, m.Rule(sliding ? window : null), m.AttentionBias) with { RopeInterleaved = true });
+                m.Attention(path + ".self_attn", sliding && window is not null ? rope : null, m.Rule(sliding ? window : null), m.AttentionBias) with { RopeInterleaved = true });
         }));
     }
 

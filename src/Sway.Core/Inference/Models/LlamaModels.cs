@@ -112,9 +112,16 @@ internal static class LlamaModels
     /// <summary>The window of a layer: only with use_sliding_window, by layer type or from max_window_layers on.</summary>
     public static int? QwenWindow(ModelFamily m, int layer)
     {
-        if (!m.Config.Flag("use_sliding_window", false) || m.Config.OptionalInt("sliding_window") is not { } window)
+        if (!m.Config.Flag("use_sliding_window", false)
+            || m.Config.IntOrNull("sliding_window", m.Config.ModelType is "smollm3" ? null : 4096) is not { } window)
         {
             return null;
+        }
+
+        // This one has no layer types: the window is everywhere.
+        if (m.Config.ModelType is "qwen3_moe")
+        {
+            return window;
         }
 
         if (m.Config.Texts("layer_types") is { } types)

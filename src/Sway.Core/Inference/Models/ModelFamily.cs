@@ -20,10 +20,10 @@ internal sealed class ModelFamily(ModelConfig config, Func<string, bool> has)
     public int Heads => config.Int("num_attention_heads");
 
     /// <summary>Key heads.</summary>
-    public int KeyHeads => config.Int("num_key_value_heads", Heads);
+    public int KeyHeads => config.IntOrNull("num_key_value_heads", ClassDefaults.KeyHeads(config.ModelType)) ?? Heads;
 
     /// <summary>Dimensions of a head.</summary>
-    public int HeadSize => config.OptionalInt("head_dim") ?? Hidden / Heads;
+    public int HeadSize => config.IntOrNull("head_dim", ClassDefaults.HeadSize(config.ModelType)) ?? Hidden / Heads;
 
     /// <summary>Number of layers.</summary>
     public int Layers => config.Int("num_hidden_layers");
@@ -44,7 +44,7 @@ internal sealed class ModelFamily(ModelConfig config, Func<string, bool> has)
 
     /// <summary>An RMS norm of a module.</summary>
     public NormSpec Rms(string module, bool plusOne = false, double? epsilon = null) => new(
-        plusOne ? NormKind.RmsPlusOne : NormKind.Rms, epsilon ?? config.Number("rms_norm_eps", 1e-6), module + ".weight");
+        plusOne ? NormKind.RmsPlusOne : NormKind.Rms, epsilon ?? config.Number("rms_norm_eps", ClassDefaults.RmsEpsilon(config.ModelType)), module + ".weight");
 
     /// <summary>A layer norm of a module.</summary>
     public NormSpec LayerNorm(string module, string field = "layer_norm_eps", bool bias = true) => new(
@@ -132,7 +132,7 @@ internal sealed class ModelFamily(ModelConfig config, Func<string, bool> has)
         ModelType = config.ModelType,
         HiddenSize = Hidden,
         VocabularySize = config.Int("vocab_size"),
-        MaxPositions = config.Int("max_position_embeddings", 2048),
+        MaxPositions = config.Int("max_position_embeddings", ClassDefaults.MaxPositions(config.ModelType)),
         Embedding = "model.embed_tokens",
         Layers = layers,
         FinalNorm = finalNorm ?? Rms("model.norm"),

@@ -1,5 +1,4 @@
 using System.Globalization;
-using System.Text.RegularExpressions;
 
 namespace Sway.Adapters.Megatron;
 
@@ -26,7 +25,7 @@ internal sealed class MegatronNameMap
 {
     private static readonly Lazy<IReadOnlyDictionary<string, MegatronNameMap>> s_maps = new(ReadTable);
 
-    private readonly List<(Regex Pattern, RowRule Rule, string[] Names)> _rules = [];
+    private readonly List<(string[] Pattern, RowRule Rule, string[] Names)> _rules = [];
 
     private MegatronNameMap()
     {
@@ -41,16 +40,41 @@ internal sealed class MegatronNameMap
     /// <summary>Finds the names of a layer; experts are numbered like layers: <c>...mlp.experts.3.linear_fc1</c>.</summary>
     public MegatronNames? Find(string path)
     {
-        foreach ((Regex pattern, RowRule rule, string[] names) in _rules)
+        foreach ((string[] pattern, RowRule rule, string[] names) in _rules)
         {
-            if (pattern.Match(path) is { Success: true } match)
+            if (Match(pattern, path) is { } numbers)
             {
-                string[] numbers = [.. match.Groups.Values.Skip(1).Select(group => group.Value)];
                 return new MegatronNames(rule, rule == RowRule.Refused ? names : [.. names.Select(name => Fill(name, numbers))]);
             }
         }
 
         return null;
+    }
+
+    /// <summary>The numbers in the places of the stars, or null. Regular expressions would take seconds to build for the whole table.</summary>
+    private static string[]? Match(string[] pattern, string path)
+    {
+        if (!path.StartsWith(pattern[0], StringComparison.Ordinal))
+        {
+            return null;
+        }
+
+        string[] numbers = new string[pattern.Length - 1];
+        ReadOnlySpan<char> rest = path.AsSpan(pattern[0].Length);
+        for (int i = 0; i < numbers.Length; i++)
+        {
+            int digits = rest.IndexOfAnyExceptInRange('0', '9');
+            digits = digits < 0 ? rest.Length : digits;
+            if (digits == 0 || !rest[digits..].StartsWith(pattern[i + 1], StringComparison.Ordinal))
+            {
+                return null;
+            }
+
+            numbers[i] = rest[..digits].ToString();
+            rest = rest[(digits + pattern[i + 1].Length)..];
+        }
+
+        return rest.IsEmpty ? numbers : null;
     }
 
     private static string Fill(string pattern, string[] numbers)
@@ -84,8 +108,7 @@ internal sealed class MegatronNameMap
             }
             else
             {
-                string pattern = "^" + Regex.Escape(words[1]).Replace("\\*", "([0-9]+)", StringComparison.Ordinal) + "$";
-                current._rules.Add((new Regex(pattern, RegexOptions.CultureInvariant | RegexOptions.NonBacktracking), ReadRule(words[0]), Expand(words[2])));
+                current._rules.Add((words[1].Split('*'), ReadRule(words[0]), Expand(words[2])));
             }
         }
 

@@ -3,6 +3,37 @@ BeforeAll {
     $base = Join-Path $Samples base
     $bible = [IO.Path]::Combine($Samples, 'adapters', 'bible')
     $memorized = [IO.Path]::Combine($Samples, 'adapters', 'memorized')
+
+    # A model of zeros of a configuration's sizes, so that a merged weight is the delta itself.
+    function New-ZeroModel([string] $From, [string] $To) {
+        $null = New-Item -ItemType Directory $To
+        Copy-Item (Join-Path $From config.json) $To
+        $config = Get-Content (Join-Path $From config.json) -Raw | ConvertFrom-Json
+        $hidden, $feed = $config.hidden_size, $config.intermediate_size
+        $queries, $keys = ($config.num_attention_heads * $config.head_dim), ($config.num_key_value_heads * $config.head_dim)
+        $shapes = [ordered] @{}
+        foreach ($layer in 0..($config.num_hidden_layers - 1)) {
+            $path = "model.layers.$layer"
+            $shapes["$path.self_attn.q_proj.weight"] = $queries, $hidden
+            $shapes["$path.self_attn.k_proj.weight"] = $keys, $hidden
+            $shapes["$path.self_attn.v_proj.weight"] = $keys, $hidden
+            $shapes["$path.self_attn.o_proj.weight"] = $hidden, $queries
+            $shapes["$path.mlp.gate_proj.weight"] = $feed, $hidden
+            $shapes["$path.mlp.up_proj.weight"] = $feed, $hidden
+            $shapes["$path.mlp.down_proj.weight"] = $hidden, $feed
+        }
+
+        $header = [ordered] @{}
+        $end = 0
+        foreach ($name in $shapes.Keys) {
+            $start, $end = $end, ($end + 4 * $shapes[$name][0] * $shapes[$name][1])
+            $header[$name] = @{ dtype = 'F32'; shape = $shapes[$name]; data_offsets = $start, $end }
+        }
+
+        $json = [Text.Encoding]::UTF8.GetBytes(($header | ConvertTo-Json -Compress -Depth 4))
+        [IO.File]::WriteAllBytes((Join-Path $To model.safetensors), [byte[]] ([BitConverter]::GetBytes([long] $json.Length) + $json + [byte[]]::new($end)))
+        $To
+    }
 }
 
 Describe 'Merge-LoraAdapter' {
@@ -35,6 +66,17 @@ Describe 'Merge-LoraAdapter' {
             $to = 8 + $length + $header[$name].data_offsets[1] - 1
             $hash = [Convert]::ToHexString([Security.Cryptography.SHA256]::HashData([byte[]] $merged[$from..$to])).ToLowerInvariant()
             $hash | Should -BeExactly $expected.sha256.$name
+        }
+
+        It 'merges a Megatron checkpoint as it merges its conversion' {
+            $megatron = [IO.Path]::Combine($Root, 'tests', 'Fixtures', 'megatron')
+            $model = New-ZeroModel ([IO.Path]::Combine($megatron, 'bases', 'llama-a')) (Join-Path $work zero)
+            $run = [IO.Path]::Combine($megatron, 'lora-tp2-f32', 'checkpoint')
+            $result = Merge-LoraAdapter $run $out -BaseModel $model
+            $result.TensorCount | Should -Be 14
+            $null = ConvertTo-PeftAdapter $run (Join-Path $work peft) -BaseModel $model | Merge-LoraAdapter -Destination "$out-2" -BaseModel $model
+            (Get-FileHash (Join-Path $out model.safetensors)).Hash | Should -BeExactly (Get-FileHash (Join-Path "$out-2" model.safetensors)).Hash
+            (Get-FileHash (Join-Path $out model.safetensors)).Hash | Should -Not -BeExactly (Get-FileHash (Join-Path $model model.safetensors)).Hash
         }
 
         It 'writes nothing under -WhatIf, and foretells refusals' {

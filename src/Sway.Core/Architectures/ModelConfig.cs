@@ -10,10 +10,16 @@ public sealed class ModelConfig
 {
     private readonly JsonElement _root;
 
-    private ModelConfig(string path, JsonElement root)
+    private ModelConfig(string path, JsonElement root, string? modelType = null)
     {
         Path = path;
         _root = root;
+        if (modelType is not null)
+        {
+            ModelType = root.ValueKind == JsonValueKind.Object ? modelType : throw new AdapterFormatException($"{path}: not a JSON object.");
+            return;
+        }
+
         ModelType = root.ValueKind == JsonValueKind.Object && root.TryGetProperty("model_type", out var type)
             && type.ValueKind == JsonValueKind.String
             ? type.GetString()!
@@ -39,10 +45,26 @@ public sealed class ModelConfig
             throw new AdapterFormatException($"{path}: the model folder has no config.json.");
         }
 
+        return Read(path, null);
+    }
+
+    /// <summary>Reads a file of the same kind that lies beside config.json, where there is one.</summary>
+    /// <param name="folder">The model's folder.</param>
+    /// <param name="file">The file's name.</param>
+    /// <param name="modelType">The model type, which such a file does not name.</param>
+    /// <exception cref="AdapterFormatException">The file is not a JSON object.</exception>
+    public static ModelConfig? LoadFields(string folder, string file, string modelType)
+    {
+        var path = System.IO.Path.Combine(folder, file);
+        return File.Exists(path) ? Read(path, modelType) : null;
+    }
+
+    private static ModelConfig Read(string path, string? modelType)
+    {
         try
         {
             using var document = JsonDocument.Parse(File.ReadAllBytes(path));
-            return new ModelConfig(path, document.RootElement.Clone());
+            return new ModelConfig(path, document.RootElement.Clone(), modelType);
         }
         catch (JsonException e)
         {

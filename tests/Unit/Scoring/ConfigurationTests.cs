@@ -156,6 +156,31 @@ public sealed class ConfigurationTests
         }
     }
 
+    [Theory]
+    [InlineData("""{"eos_token_id":[5,6]}""", "\"eos_token_id\":7", "5 6")]
+    [InlineData("""{"eos_token_id":5}""", "\"eos_token_id\":7", "5")]
+    [InlineData("""{"eos_token_id":null}""", "\"eos_token_id\":7", "7")]
+    [InlineData(null, "\"eos_token_id\":[7,8]", "7 8")]
+    [InlineData(null, "\"eos_token_id\":null", "9")]
+    public void A_generated_text_ends_where_transformers_ends_it(string? generation, string fields, string ends)
+    {
+        var folder = Directory.CreateTempSubdirectory("sway-ends");
+        try
+        {
+            if (generation is not null)
+            {
+                File.WriteAllText(Path.Combine(folder.FullName, "generation_config.json"), generation);
+            }
+
+            var config = ModelConfig.Parse($$"""{"model_type":"llama",{{fields}}}""");
+            string.Join(' ', EndTokens.Of(folder.FullName, config, 9).Order()).ShouldBe(ends);
+        }
+        finally
+        {
+            folder.Delete(recursive: true);
+        }
+    }
+
     private static double Score(string folder, int[] ids)
     {
         using ScoringSession session = ScoringSession.Open(folder);

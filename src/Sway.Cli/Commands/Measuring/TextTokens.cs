@@ -45,21 +45,8 @@ internal sealed class TextTokens(ScoringSession session, BosChoice bos)
     internal string? Decode(IReadOnlyList<int> ids) => HasTokenizer ? _tokenizer.Value.Decode([.. ids], skipSpecial: true) : null;
 
     /// <summary>The tokens that end a generated text.</summary>
-    internal HashSet<int> EndTokens()
-    {
-        var ends = new HashSet<int>();
-        if (HasTokenizer && _tokenizer.Value.EosId is { } named)
-        {
-            ends.Add(named);
-        }
-
-        foreach (int end in session.Config.IntOrInts("eos_token_id"))
-        {
-            ends.Add(end);
-        }
-
-        return ends;
-    }
+    internal IReadOnlySet<int> EndTokens() =>
+        Scoring.EndTokens.Of(session.ModelPath, session.Config, HasTokenizer ? _tokenizer.Value.EosId : null);
 
     /// <summary>The tokens of a prompt and its completion.</summary>
     internal CompletionTokens Completion(JsonObject item, BoundaryChoice boundary)
@@ -78,7 +65,7 @@ internal sealed class TextTokens(ScoringSession session, BosChoice bos)
 
         if (boundary == BoundaryChoice.LmEval)
         {
-            string trimmed = promptText.TrimEnd();
+            string trimmed = WithoutSpaceAtEnd(promptText);
             int[] whole = Plain(promptText + completionText);
             int count = Math.Min(Plain(trimmed).Length, whole.Length);
             return Prefixed(whole[..count], whole[count..], "Clean", 0);
@@ -104,6 +91,18 @@ internal sealed class TextTokens(ScoringSession session, BosChoice bos)
 
         int[] plain = Plain(MeasureInput.Text(item, "prompt") ?? throw new AdapterFormatException("The item has no prompt."));
         return [.. PrefixFor(plain).Prefix, .. plain];
+    }
+
+    // lm-eval takes white space as Python does, which counts the four separators of ASCII, too.
+    private static string WithoutSpaceAtEnd(string text)
+    {
+        int end = text.Length;
+        while (end > 0 && (char.IsWhiteSpace(text[end - 1]) || text[end - 1] is >= '\u001C' and <= '\u001F'))
+        {
+            end--;
+        }
+
+        return text[..end];
     }
 
     private bool HasTokenizer => File.Exists(Path.Combine(session.ModelPath, "tokenizer.json"));

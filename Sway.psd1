@@ -16,6 +16,7 @@
         'ConvertTo-PeftAdapter'
         'ConvertTo-Token'
         'Get-LoraAdapterInfo'
+        'Get-SwayBackend'
         'Get-SwayCache'
         'Merge-LoraAdapter'
         'Repair-MlxAdapter'

@@ -9,7 +9,7 @@ internal static class DoctorCommand
 {
     internal static Command Create()
     {
-        var selfTest = new Option<bool>("--self-test") { Description = "Also convert a tiny adapter and verify the result." };
+        var selfTest = new Option<bool>("--self-test") { Description = "Also convert a tiny adapter and verify the result, and compare the MLX engine with the CPU engine." };
         var command = new Command("doctor", "Say what this machine offers, where models are looked for, and what is wrong.") { selfTest };
         return command.Runs(context => Run(context, context.Value(selfTest)));
     }
@@ -20,6 +20,7 @@ internal static class DoctorCommand
         if (selfTest)
         {
             findings.Add(Doctor.SelfTest(context.Token));
+            findings.AddRange(Doctor.CompareEngines(context.Token));
         }
 
         if (context.Output.IsJson)

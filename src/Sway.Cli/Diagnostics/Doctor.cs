@@ -5,7 +5,9 @@ using System.Runtime.InteropServices;
 using System.Runtime.Intrinsics;
 using System.Runtime.Intrinsics.Arm;
 using System.Runtime.Intrinsics.X86;
+using Sway.Caching;
 using Sway.Conversion;
+using Sway.Inference.Diagnostics;
 
 namespace Sway.Cli.Diagnostics;
 
@@ -26,7 +28,13 @@ internal static class Doctor
         yield return new("System", true, RuntimeInformation.OSDescription);
         yield return new("Processor", Vector.IsHardwareAccelerated, Processor());
         yield return new("Memory", true, Output.Format.Bytes(GC.GetGCMemoryInfo().TotalAvailableMemoryBytes) + " available to this process");
+        foreach (SwayBackend backend in SwayBackends.List())
+        {
+            yield return Engine(backend);
+        }
+
         yield return Temporary();
+        yield return Cache();
         yield return HuggingFaceCache();
     }
 
@@ -48,6 +56,52 @@ internal static class Doctor
         catch (Exception exception) when (exception is not OperationCanceledException)
         {
             return new("Self-test", false, exception.Message);
+        }
+    }
+
+    /// <summary>Compares the MLX engine with the managed one on made-up models; one finding where there is no MLX.</summary>
+    internal static IEnumerable<DoctorFinding> CompareEngines(CancellationToken cancellationToken)
+    {
+        if (!SwayBackends.List().Any(backend => backend is { Name: "Mlx", IsAvailable: true }))
+        {
+            return [new("MLX self-test", true, "left out: the MLX engine is not there")];
+        }
+
+        try
+        {
+            using var folder = new TemporaryFolder();
+            return
+            [
+                .. EngineSelfTest.CompareMlx(folder.Path, cancellationToken).Select(one => new DoctorFinding(
+                    "MLX self-test", one.Agrees, string.Create(CultureInfo.InvariantCulture, $"{one.Name}: largest difference from the CPU engine {one.Difference:0.0e+0} nats, {one.Seconds * 1000:0} ms"))),
+            ];
+        }
+        catch (Exception exception) when (exception is not OperationCanceledException)
+        {
+            return [new("MLX self-test", false, exception.Message)];
+        }
+    }
+
+    private static DoctorFinding Engine(SwayBackend backend) => new(
+        backend.Name == "Cpu" ? "CPU engine" : "MLX engine",
+        backend.IsAvailable || !backend.IsDefault,
+        backend.IsAvailable
+            ? $"{backend.Version}, {backend.Device}{(backend.Library is null ? "" : ", " + backend.Library)}{(backend.IsDefault ? "; --backend auto takes it" : "")}"
+            : $"not there (only --backend mlx needs it). {backend.Problem}");
+
+    private static DoctorFinding Cache()
+    {
+        try
+        {
+            CacheStore store = CacheStore.Open();
+            IReadOnlyList<SwayCacheEntry> entries = new CacheManager(store).List();
+            return new("Cache", true, string.Create(
+                CultureInfo.InvariantCulture,
+                $"{entries.Count} entries, {Output.Format.Bytes(entries.Sum(entry => entry.SizeBytes))} of {Output.Format.Bytes(store.Settings.MaximumBytes)}, in {store.Root}"));
+        }
+        catch (Exception exception) when (exception is SwayException or IOException or UnauthorizedAccessException)
+        {
+            return new("Cache", false, exception.Message);
         }
     }
 

@@ -32,7 +32,7 @@ public sealed record CacheSettings
 
     /// <summary>A size with a decimal unit (kB, MB, GB, TB), or plain bytes.</summary>
     /// <exception cref="CacheException">The text is not a size.</exception>
-    public static long ParseSize(string text)
+    public static long ParseSize(string text, string variable = SizeVariable)
     {
         ArgumentNullException.ThrowIfNull(text);
         string number = text.Trim();
@@ -49,7 +49,7 @@ public sealed record CacheSettings
 
         return double.TryParse(number, NumberStyles.AllowDecimalPoint, CultureInfo.InvariantCulture, out double value) && value * factor < long.MaxValue
             ? (long)(value * factor)
-            : throw new CacheException($"{SizeVariable} is \"{text}\", which is not a size.") { Remedy = "Give a number with a unit, for example 20GB." };
+            : throw new CacheException($"{variable} is \"{text}\", which is not a size.") { Remedy = "Give a number with a unit, for example 20GB." };
     }
 
     private static string FindDirectory()

@@ -101,9 +101,13 @@ public sealed class LayerMemory
     /// <summary>The state of a recurrence.</summary>
     public float[]? State { get; set; }
 
+    /// <summary>Keys and values as another engine keeps them, or null.</summary>
+    public IEngineMemory? Engine { get; set; }
+
     /// <summary>A copy of the first tokens.</summary>
     public LayerMemory Fork(int length) => new()
     {
+        Engine = Engine?.Fork(length),
         Keys = Keys.AsSpan(0, Math.Min(Keys.Length, length * KeyWidth)).ToArray(),
         Values = Values.AsSpan(0, Math.Min(Values.Length, length * ValueWidth)).ToArray(),
         KeyWidth = KeyWidth,
@@ -111,4 +115,11 @@ public sealed class LayerMemory
         Convolution = (float[]?)Convolution?.Clone(),
         State = (float[]?)State?.Clone(),
     };
+}
+
+/// <summary>What one layer remembers of one sequence in an engine's own form.</summary>
+public interface IEngineMemory
+{
+    /// <summary>A copy of the first tokens.</summary>
+    IEngineMemory Fork(int length);
 }

@@ -78,6 +78,9 @@ public interface IEngine : IDisposable
     /// <summary>Everything of the engine that the bits of its numbers depend on: kernels, library, device, precision.</summary>
     string Identity { get; }
 
+    /// <summary>Runs a body where the engine's other methods may be called: MLX belongs to one thread.</summary>
+    T Execute<T>(Func<T> body);
+
     /// <summary>Stops the operations of the present run; looked at inside every long one.</summary>
     CancellationToken Cancellation { get; set; }
 

@@ -1,10 +1,17 @@
 using Sway.Caching;
+using Sway.Inference;
 
 namespace Sway.Scoring;
 
 /// <summary>How a session computes.</summary>
 public sealed record ScoringOptions
 {
+    /// <summary>The engine.</summary>
+    public BackendChoice Backend { get; init; }
+
+    /// <summary>The arithmetic.</summary>
+    public PrecisionChoice Precision { get; init; }
+
     /// <summary>Threads; 0 = one for each processor.</summary>
     public int Threads { get; init; }
 

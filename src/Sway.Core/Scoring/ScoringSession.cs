@@ -1,8 +1,9 @@
 using Sway.Adapters;
 using Sway.Architectures;
 using Sway.Caching;
+using Sway.Conversion;
 using Sway.Inference;
-using Sway.Inference.Cpu;
+using Sway.Inference.Mlx;
 using Sway.Inference.Models;
 using Sway.Tensors;
 
@@ -80,13 +81,15 @@ public sealed class ScoringSession : IDisposable, ISequenceScorer
         var modelFiles = settings.Cache is null ? null : CacheInputs.Of(model);
         var mapped = MappedWeights.OpenFolder(model);
         WeightStore? store = null;
-        CpuEngine? engine = null;
+        IEngine? engine = null;
+        ScoringSession? session = null;
         try
         {
             store = new WeightStore(mapped, config, ModelRegistry.OptionalPrefix(config.ModelType));
             var spec = ModelRegistry.Describe(config, store.Has);
-            engine = new CpuEngine(settings.Threads);
-            var session = new ScoringSession(model, config, store, new Decoder(engine, store, spec), settings, modelFiles);
+            engine = EngineFactory.Create(settings.Backend, settings.Precision, settings.Threads);
+            var decoder = engine.Execute(() => new Decoder(engine, store, spec));
+            session = new ScoringSession(model, config, store, decoder, settings, modelFiles);
             if (adapter is not null)
             {
                 session.Attach(adapter);
@@ -96,6 +99,7 @@ public sealed class ScoringSession : IDisposable, ISequenceScorer
         }
         catch
         {
+            session?._recorder.Dispose();
             engine?.Dispose();
             store?.Dispose();
             mapped.Dispose();
@@ -106,18 +110,23 @@ public sealed class ScoringSession : IDisposable, ISequenceScorer
     /// <summary>Puts an adapter in the place of the present one; the base stays loaded.</summary>
     public void Attach(string adapter)
     {
-        using var opened = AdapterReader.Open(adapter, new AdapterOpenOptions { AdapterName = _options.AdapterName, BaseModel = ModelPath });
-        Attach(opened);
+        using var converted = Converted(adapter, out var source);
+        using var opened = converted is null
+            ? AdapterReader.Open(adapter, new AdapterOpenOptions { AdapterName = _options.AdapterName, BaseModel = ModelPath })
+            : null;
+        Attach(converted ?? opened!, source);
     }
 
     /// <summary>Puts an open adapter in the place of the present one; it can be closed afterwards.</summary>
-    public void Attach(LoraAdapter adapter) => Exclusive(
+    public void Attach(LoraAdapter adapter) => Attach(adapter, null);
+
+    private void Attach(LoraAdapter adapter, string? path) => Exclusive(
         (decoder, views) =>
         {
-            OpenCache(adapter);
+            OpenCache(adapter, path);
             var attached = new AdapterAttacher(decoder, adapter).Attach();
             _views = [views[0], new DecoderView("Adapted", attached, _options.Strength)];
-            AdapterPath = adapter.Path;
+            AdapterPath = path ?? adapter.Path;
             return true;
         },
         CancellationToken.None);
@@ -197,16 +206,19 @@ public sealed class ScoringSession : IDisposable, ISequenceScorer
         try
         {
             ObjectDisposedException.ThrowIf(_disposed, this);
-            _decoder.Engine.Cancellation = cancellationToken;
-            try
+            return _decoder.Engine.Execute(() =>
             {
-                return body(_decoder, _views);
-            }
-            finally
-            {
-                _decoder.Engine.Cancellation = default;
-                _decoder.Engine.Reclaim();
-            }
+                _decoder.Engine.Cancellation = cancellationToken;
+                try
+                {
+                    return body(_decoder, _views);
+                }
+                finally
+                {
+                    _decoder.Engine.Cancellation = default;
+                    _decoder.Engine.Reclaim();
+                }
+            });
         }
         finally
         {
@@ -251,14 +263,37 @@ public sealed class ScoringSession : IDisposable, ISequenceScorer
         },
         cancellationToken);
 
+    // For the MLX engine an adapter of another format is converted once and kept, so that what is measured is what mlx-lm would load.
+    // What has no exact form there is attached as it is.
+    private LoraAdapter? Converted(string adapter, out string? source)
+    {
+        source = null;
+        if (_options.Cache is not { } store || _decoder.Engine is not MlxEngine)
+        {
+            return null;
+        }
+
+        try
+        {
+            var options = new ConversionOptions { BaseModel = ModelPath, AdapterName = _options.AdapterName };
+            var result = new ConversionCache(store).Get(adapter, options);
+            source = result.Source;
+            return AdapterReader.Open(result.FullName);
+        }
+        catch (ConversionRefusedException)
+        {
+            return null;
+        }
+    }
+
     // An adapter whose files are not known (made in memory) has no key.
-    private void OpenCache(LoraAdapter? adapter)
+    private void OpenCache(LoraAdapter? adapter, string? path = null)
     {
         _cacheOpened = true;
         _scorer.Cache = null;
         if (_options.Cache is { } store && (adapter is null || adapter.Files.Count > 0) && _modelFiles!.AreUnchanged())
         {
-            var origin = new ScoreOrigin(ModelPath, adapter?.Path, Backend, adapter is null ? 0.0 : _options.Strength);
+            var origin = new ScoreOrigin(ModelPath, adapter is null ? null : path ?? adapter.Path, Backend, adapter is null ? 0.0 : _options.Strength);
             var cache = ScoreCache.Open(store, origin, adapter, _options.AdapterName, _decoder.Engine.Identity, CancellationToken.None);
             _scorer.Cache = _modelFiles.AreUnchanged() ? cache : null;
         }

@@ -45,7 +45,7 @@ internal static class DivergenceCommand
                         continue;
                     }
 
-                    Write(context, id, adapter, [.. scored.Scores.Select(score => score.Divergence!)]);
+                    Write(context, session.Backend, id, adapter, [.. scored.Scores.Select(score => score.Divergence!)]);
                 }
 
                 return code;
@@ -57,7 +57,7 @@ internal static class DivergenceCommand
         });
     }
 
-    private static void Write(CommandContext context, string id, string? adapter, IReadOnlyList<DivergenceScore> scores)
+    private static void Write(CommandContext context, string backend, string id, string? adapter, IReadOnlyList<DivergenceScore> scores)
     {
         var all = new DivergenceScore(
             [.. scores.SelectMany(score => score.AdaptedBase)], [.. scores.SelectMany(score => score.BaseAdapted)],
@@ -77,7 +77,7 @@ internal static class DivergenceCommand
         }
 
         line["divergence"] = MeasureInput.Divergence(all);
-        line["backend"] = "cpu";
+        line["backend"] = backend;
         if (context.Output.IsJson)
         {
             MeasureInput.Write(context, line);

@@ -1,23 +1,9 @@
 using System.CommandLine;
 using Sway.Caching;
+using Sway.Inference;
 using Sway.Scoring;
 
 namespace Sway.Cli.Commands.Measuring;
-
-/// <summary>Engines that can be asked for.</summary>
-internal enum BackendChoice
-{
-    Auto,
-    Cpu,
-    Mlx,
-}
-
-/// <summary>Arithmetic that can be asked for.</summary>
-internal enum PrecisionChoice
-{
-    Float32,
-    Native,
-}
 
 /// <summary>When a start token is put in front of a text.</summary>
 internal enum BosChoice
@@ -73,19 +59,11 @@ internal sealed class MeasureOptions
     /// <summary>Loads the model.</summary>
     internal ScoringSession Open(CommandContext context)
     {
-        if (context.Value(_backend) == BackendChoice.Mlx)
-        {
-            throw new NativeLibraryException("The MLX engine is not part of this build.") { Remedy = "Use --backend cpu." };
-        }
-
-        if (context.Value(_precision) == PrecisionChoice.Native)
-        {
-            throw new ScoringException("The CPU engine computes in float32 only.") { Remedy = "Use --precision float32." };
-        }
-
         return ScoringSession.Open(
             ExistingPath.Of(context.Value(_model)), null, new ScoringOptions
             {
+                Backend = context.Value(_backend),
+                Precision = context.Value(_precision),
                 Threads = context.Value(_threads),
                 Strength = context.Value(_strength),
                 Cache = context.Value(_noCache) ? null : CacheStore.Open(),

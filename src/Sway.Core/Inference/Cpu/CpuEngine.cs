@@ -24,6 +24,13 @@ public sealed unsafe partial class CpuEngine : IEngine
         $"cpu {GemmKernel.Best.GetType().Name} {System.Runtime.Intrinsics.Vector512.IsHardwareAccelerated} {System.Runtime.Intrinsics.Vector256.IsHardwareAccelerated} {RuntimeInformation.ProcessArchitecture} {RuntimeInformation.RuntimeIdentifier}";
 
     /// <inheritdoc/>
+    public T Execute<T>(Func<T> body)
+    {
+        ArgumentNullException.ThrowIfNull(body);
+        return body();
+    }
+
+    /// <inheritdoc/>
     public CancellationToken Cancellation
     {
         get => _workers.Cancellation;
@@ -236,6 +243,9 @@ public sealed unsafe partial class CpuEngine : IEngine
             }
         });
     }
+
+    /// <summary>A tensor to be filled.</summary>
+    internal CpuTensor Allocate(int rows, int width) => New(rows, width);
 
     private CpuTensor New(int rows, int width) => new(_pool, rows, width);
 }

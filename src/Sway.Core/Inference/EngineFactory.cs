@@ -32,7 +32,7 @@ internal static class EngineFactory
                 {
                     SinglePrecision = precision == PrecisionChoice.Float32,
                     MemoryLimit = Limit(MlxEngineOptions.MemoryVariable),
-                    CacheLimit = Limit(MlxEngineOptions.CacheVariable) ?? new MlxEngineOptions().CacheLimit,
+                    CacheLimit = Limit(MlxEngineOptions.CacheVariable),
                 },
                 threads);
         }

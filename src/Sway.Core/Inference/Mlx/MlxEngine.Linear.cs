@@ -101,11 +101,18 @@ public sealed unsafe partial class MlxEngine
         for (int first = 0; first < matrix.Outputs; first += block)
         {
             int count = Math.Min(block, matrix.Outputs - first);
-            MlxArray part = _ops.Slice(arrays.Weights, arrays.Transposed ? 1 : 0, first, count);
-            parts.Add(_ops.MatMul(x, Oriented(_ops.Cast(part, x.Type), arrays.Transposed)));
+            parts.Add(_ops.Adopt(BlockProduct(x, arrays, first, count)));
         }
 
         return _ops.Concatenate(parts, 1);
+    }
+
+    // One block at a time: in one graph the widened blocks could all exist at once.
+    private MlxArray BlockProduct(MlxArray x, MlxMatrixArrays arrays, int first, int count)
+    {
+        using MlxOperations.Scope scope = _ops.Begin();
+        MlxArray part = _ops.Slice(arrays.Weights, arrays.Transposed ? 1 : 0, first, count);
+        return Settled(scope, _ops.MatMul(x, Oriented(_ops.Cast(part, x.Type), arrays.Transposed)));
     }
 
     private MlxArray Oriented(MlxArray weights, bool transposed) => transposed ? weights : _ops.Transpose(weights, 1, 0);

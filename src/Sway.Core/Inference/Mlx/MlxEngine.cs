@@ -18,8 +18,8 @@ public sealed record MlxEngineOptions
     /// <summary>The most bytes that MLX may hold before it waits for work to end; null for MLX's own limit.</summary>
     public long? MemoryLimit { get; init; }
 
-    /// <summary>The most bytes of freed memory that MLX keeps.</summary>
-    public long CacheLimit { get; init; } = 256_000_000;
+    /// <summary>The most bytes of freed memory that MLX keeps; null for a twentieth of the weights.</summary>
+    public long? CacheLimit { get; init; }
 }
 
 /// <summary>
@@ -57,7 +57,6 @@ public sealed unsafe partial class MlxEngine : IEngine
                 MlxRuntime.Check(MlxNative.SetMemoryLimit(out _, (nuint)memory));
             }
 
-            MlxRuntime.Check(MlxNative.SetCacheLimit(out _, (nuint)_options.CacheLimit));
             return true;
         });
     }
@@ -225,6 +224,12 @@ public sealed unsafe partial class MlxEngine : IEngine
     private Func<MlxMatrixArrays> Loader(WeightStore store, string name, int slice, int slices, int outputs, int inputs, bool transposed)
     {
         MappedTensor stored = store.Get(name);
+        if (_type is null)
+        {
+            long keep = _options.CacheLimit ?? Math.Max(16_000_000, store.Bytes / 20);
+            MlxRuntime.Check(MlxNative.SetCacheLimit(out _, (nuint)keep));
+        }
+
         if (stored.Info.DType != DType.U32)
         {
             _type ??= MlxOperations.TypeOf(stored.Info.DType);

@@ -221,6 +221,13 @@ internal sealed unsafe class MlxOperations(MlxRuntime runtime)
         _ => throw new UnsupportedModelException($"MLX does not compute with {type}."),
     };
 
+    /// <summary>Hands an array that was kept to the scope that is open now.</summary>
+    public MlxArray Adopt(MlxArray array)
+    {
+        _made.Add(array);
+        return array;
+    }
+
     /// <summary>Frees the numbers that were kept.</summary>
     public void Clear()
     {

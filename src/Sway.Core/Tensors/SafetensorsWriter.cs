@@ -45,14 +45,14 @@ public static class SafetensorsWriter
         byte[] header = Header(tensors, metadata);
         long total = header.Length + tensors.Sum(tensor => tensor.Value.ByteLength);
         using SafeFileHandle handle = File.OpenHandle(path, FileMode.CreateNew, FileAccess.Write, FileShare.None);
-        using var output = new TileOutput(handle, total, progress, cancellationToken);
+        using var output = new TileOutput(handle, TileBytes, total, progress, cancellationToken);
         output.Write(header);
         foreach (PlannedTensor tensor in tensors)
         {
             WriteTensor(tensor, output, inspect);
         }
 
-        output.Flush();
+        output.Complete();
         RandomAccess.FlushToDisk(handle);
         return total;
     }
@@ -146,48 +146,5 @@ public static class SafetensorsWriter
 
         start[axis] = first;
         count[axis] = end - first;
-    }
-
-    /// <summary>Gathers small tensors into one buffer, so that a file of many becomes few writes.</summary>
-    private sealed class TileOutput(
-        SafeFileHandle handle, long total, IProgress<ByteProgress>? progress, CancellationToken cancellationToken) : IDisposable
-    {
-        private readonly byte[] _buffer = ArrayPool<byte>.Shared.Rent(2 * TileBytes);
-        private int _used;
-        private long _written;
-
-        public Span<byte> Reserve(int length)
-        {
-            if (_used + length > _buffer.Length)
-            {
-                Flush();
-            }
-
-            return _buffer.AsSpan(_used, length);
-        }
-
-        public void Advance(int length) => _used += length;
-
-        public void Write(ReadOnlySpan<byte> bytes)
-        {
-            while (!bytes.IsEmpty)
-            {
-                int part = Math.Min(bytes.Length, TileBytes);
-                bytes[..part].CopyTo(Reserve(part));
-                Advance(part);
-                bytes = bytes[part..];
-            }
-        }
-
-        public void Flush()
-        {
-            cancellationToken.ThrowIfCancellationRequested();
-            RandomAccess.Write(handle, _buffer.AsSpan(0, _used), _written);
-            _written += _used;
-            _used = 0;
-            progress?.Report(new ByteProgress(_written, total));
-        }
-
-        public void Dispose() => ArrayPool<byte>.Shared.Return(_buffer);
     }
 }

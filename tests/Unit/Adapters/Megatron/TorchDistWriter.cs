@@ -1,3 +1,4 @@
+using System.Buffers;
 using System.IO.Compression;
 using System.Runtime.InteropServices;
 using System.Text;
@@ -152,14 +153,14 @@ internal sealed class TorchDistWriter(string folder)
     /// <summary>The few pickle instructions that these files need (protocol 2).</summary>
     private sealed class PickleWriter
     {
-        private readonly MemoryStream _stream = new();
+        private readonly ArrayBufferWriter<byte> _bytes = new();
 
         public PickleWriter() => Put(0x80, 2);
 
         public byte[] Finish()
         {
             Put((byte)'.');
-            return _stream.ToArray();
+            return _bytes.WrittenSpan.ToArray();
         }
 
         public PickleWriter Global(string module, string name) => Put((byte)'c').Raw($"{module}\n{name}\n");
@@ -168,15 +169,15 @@ internal sealed class TorchDistWriter(string folder)
         {
             byte[] bytes = Encoding.UTF8.GetBytes(text);
             Put((byte)'X');
-            _stream.Write(BitConverter.GetBytes(bytes.Length));
-            _stream.Write(bytes);
+            _bytes.Write(BitConverter.GetBytes(bytes.Length));
+            _bytes.Write(bytes);
             return this;
         }
 
         public PickleWriter Number(long value)
         {
             Put((byte)'J');
-            _stream.Write(BitConverter.GetBytes(checked((int)value)));
+            _bytes.Write(BitConverter.GetBytes(checked((int)value)));
             return this;
         }
 
@@ -217,13 +218,13 @@ internal sealed class TorchDistWriter(string folder)
 
         private PickleWriter Put(params byte[] codes)
         {
-            _stream.Write(codes);
+            _bytes.Write(codes);
             return this;
         }
 
         private PickleWriter Raw(string text)
         {
-            _stream.Write(Encoding.ASCII.GetBytes(text));
+            _bytes.Write(Encoding.ASCII.GetBytes(text));
             return this;
         }
     }

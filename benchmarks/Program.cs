@@ -8,9 +8,8 @@ switch (args.Length > 0 ? args[0] : "")
     case "tokenization":
         return TokenizationBenchmark.Run(rest);
     case "gemm":
-        GemmBenchmark.Run(Console.Out);
-        return 0;
+        return GemmBenchmark.Run(rest);
     default:
-        Console.Error.WriteLine("usage: Sway.Benchmarks gemm | conversion [FOLDER] | tokenization FIXTURES [KIND...]");
+        Console.Error.WriteLine("usage: Sway.Benchmarks gemm [THREADS] | conversion [FOLDER] | tokenization FIXTURES [KIND...]");
         return 2;
 }

@@ -5,7 +5,10 @@ namespace Sway.Scoring;
 /// <summary>The most probable next tokens in one view.</summary>
 /// <param name="Ids">Their ids, most probable first; ties by id.</param>
 /// <param name="LogProbs">Their log-probabilities in nats.</param>
-/// <param name="TailLogProb">ln of the probability of all others; null when none is left, -infinity is never given.</param>
+/// <param name="TailLogProb">
+/// ln of the probability of all others, summed over them and not as what is missing to one, so that it is exact however small; null when
+/// all tokens are listed.
+/// </param>
 public sealed record NextTokenView(int[] Ids, double[] LogProbs, double? TailLogProb);
 
 /// <summary>The next-token distribution of both views.</summary>
@@ -99,14 +102,7 @@ public static class NextToken
         var values = logits.ToArray();
         var count = Math.Min(Math.Max(1, topK), values.Length);
         var order = Enumerable.Range(0, values.Length).OrderByDescending(i => values[i]).ThenBy(i => i).ToArray();
-        double? tail = null;
-        if (count < values.Length)
-        {
-            var rest = order.Skip(count).Sum(i => Math.Exp(values[i] - sum));
-            tail = rest < 1e-12 ? 0.0 : rest;
-        }
-
-        return new NextTokenView(
-            order[..count], [.. order.Take(count).Select(i => values[i] - sum)], tail is { } mass and > 0.0 ? Math.Log(mass) : null);
+        double? tail = count < values.Length ? VocabularyMath.LogSumExp(values, order.AsSpan(count)) - sum : null;
+        return new NextTokenView(order[..count], [.. order.Take(count).Select(i => values[i] - sum)], tail);
     }
 }

@@ -32,6 +32,24 @@ internal static class VocabularyMath
         return max + Math.Log(sum);
     }
 
+    /// <summary>ln of the sum of e^x over some tokens, with a compensated sum (Neumaier).</summary>
+    /// <param name="logits">All logits.</param>
+    /// <param name="tokens">The tokens, at least one, in descending order of their logits.</param>
+    public static double LogSumExp(ReadOnlySpan<float> logits, ReadOnlySpan<int> tokens)
+    {
+        double max = logits[tokens[0]];
+        double sum = 0.0, lost = 0.0;
+        foreach (var token in tokens)
+        {
+            var term = Math.Exp(logits[token] - max);
+            var next = sum + term;
+            lost += sum >= term ? sum - next + term : term - next + sum;
+            sum = next;
+        }
+
+        return max + Math.Log(sum + lost);
+    }
+
     /// <summary>1 + the number of logits above that of a token.</summary>
     public static int Rank(ReadOnlySpan<float> logits, int token)
     {

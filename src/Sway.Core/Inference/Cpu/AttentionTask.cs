@@ -162,9 +162,9 @@ internal readonly unsafe struct AttentionTask(
         ReadAll(key, low, keys, keySide: true, copy);
         for (var j = 0; j < keys; j += kernel.Columns)
         {
-            PanelTranspose.Run(
-                copy + ((nint)j * rule.HeadSize), rule.HeadSize, Math.Min(kernel.Columns, keys - j), kernel.Columns, rule.HeadSize,
-                panels + ((nint)j * rule.HeadSize));
+            WordPanel.Fill<SingleWords>(
+                (byte*)(copy + ((nint)j * rule.HeadSize)), (nint)rule.HeadSize * sizeof(float), Math.Min(kernel.Columns, keys - j),
+                kernel.Columns, rule.HeadSize, panels + ((nint)j * rule.HeadSize));
         }
     }
 

@@ -10,6 +10,11 @@ internal static unsafe class MatrixProduct
     /// <summary>Length of a block of k; its boundaries are fixed.</summary>
     public const int DepthBlock = 256;
 
+    // 528 rows of a block of k are 528 KB; a multiple of every kernel's tile.
+    private const int ChunkRows = 528;
+
+    private const int PanelsAtOnce = 4;
+
     /// <summary>c = rows times weights, or c += that.</summary>
     /// <param name="workers">The threads.</param>
     /// <param name="rows">(rows, inputs).</param>
@@ -26,26 +31,73 @@ internal static unsafe class MatrixProduct
 
         var kernel = GemmKernel.Best;
         var panels = (weights.Outputs + kernel.Columns - 1) / kernel.Columns;
-        workers.For(panels, (long)rows.Rows * rows.Depth * weights.Outputs, panel => Panel(kernel, rows, weights, panel, c, stride, add));
+        var cost = (long)rows.Rows * rows.Depth * weights.Outputs;
+        if (rows.Rows == 1)
+        {
+            workers.For(panels, cost, panel => Row(kernel, rows.Tile(0), weights, panel, c, add));
+            return;
+        }
+
+        // A unit is some rows, so that a block of them stays in the second-level cache, times some panels that run over that block.
+        var chunks = Math.Max(1, (rows.Rows + ChunkRows - 1) / ChunkRows);
+        var group = Math.Clamp(panels * chunks / (4 * workers.Threads), 1, PanelsAtOnce);
+        var groups = (panels + group - 1) / group;
+        workers.For(groups * chunks, cost, unit =>
+        {
+            var (chunk, first) = (unit / groups, unit % groups * group);
+            var from = (int)((long)rows.Tiles * chunk / chunks);
+            var to = (int)((long)rows.Tiles * (chunk + 1) / chunks);
+            Chunk(kernel, rows, from, to, weights, first, Math.Min(group, panels - first), c, stride, add, workers.Cancellation);
+        });
     }
 
-    private static void Panel(GemmKernel kernel, PackedRows rows, PanelSource weights, int panel, float* c, nint stride, bool add)
+    private static void Chunk(
+        GemmKernel kernel, PackedRows rows, int fromTile, int toTile, PanelSource weights, int firstPanel, int panels, float* c, nint stride,
+        bool add, CancellationToken cancellation)
     {
         var columns = kernel.Columns;
-        var first = panel * columns;
-        var valid = Math.Min(columns, weights.Outputs - first);
         var packed = AlignedScratch.Panel(DepthBlock * columns);
         for (var k = 0; k < weights.Inputs; k += DepthBlock)
         {
             var depth = Math.Min(DepthBlock, weights.Inputs - k);
-            weights.Pack(first, valid, columns, k, depth, packed);
-            for (var tile = 0; tile < rows.Tiles; tile++)
+            for (var panel = firstPanel; panel < firstPanel + panels; panel++)
             {
-                var count = rows.TileRows(tile);
-                var height = kernel.PackedRows(count);
-                var a = rows.Tile(tile) + ((nint)k * height);
-                var to = c + ((nint)tile * kernel.TileRows * stride) + first;
-                Tile(kernel, height, count, a, packed, depth, to, stride, valid, add || k > 0);
+                var first = panel * columns;
+                var valid = Math.Min(columns, weights.Outputs - first);
+                cancellation.ThrowIfCancellationRequested();
+                weights.Pack(first, valid, columns, k, depth, packed);
+                for (var tile = fromTile; tile < toTile; tile++)
+                {
+                    var count = rows.TileRows(tile);
+                    var height = kernel.PackedRows(count);
+                    var a = rows.Tile(tile) + ((nint)k * height);
+                    var to = c + ((nint)tile * kernel.TileRows * stride) + first;
+                    Tile(kernel, height, count, a, packed, depth, to, stride, valid, add || k > 0);
+                }
+            }
+        }
+    }
+
+    // One row: nothing would be gained by a panel that is read once, so the weights are read as they are stored where they can be.
+    private static void Row(GemmKernel kernel, float* x, PanelSource weights, int panel, float* c, bool add)
+    {
+        var columns = kernel.Columns;
+        var first = panel * columns;
+        var valid = Math.Min(columns, weights.Outputs - first);
+        var sums = stackalloc float[32];
+        for (var k = 0; k < weights.Inputs; k += DepthBlock)
+        {
+            var depth = Math.Min(DepthBlock, weights.Inputs - k);
+            if (valid < columns || !weights.TryDot(first, k, depth, x + k, sums))
+            {
+                var packed = AlignedScratch.Panel(DepthBlock * columns);
+                weights.Pack(first, valid, columns, k, depth, packed);
+                kernel.Multiply(1, x + k, packed, depth, sums, columns, add: false);
+            }
+
+            for (var j = 0; j < valid; j++)
+            {
+                c[first + j] = add || k > 0 ? sums[j] + c[first + j] : sums[j];
             }
         }
     }

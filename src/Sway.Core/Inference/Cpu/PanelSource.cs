@@ -20,6 +20,17 @@ internal abstract unsafe class PanelSource(int outputs, int inputs)
     /// </summary>
     public abstract void Pack(int output, int valid, int columns, int input, int depth, float* destination);
 
+    /// <summary>
+    /// sums[j] = the product of <paramref name="x"/> with the weights of output + j and inputs <paramref name="input"/> ..., one chain of
+    /// fused multiply-adds from zero for each, without a panel; false where the layout does not allow it.
+    /// </summary>
+    /// <param name="output">First of as many outputs as a panel has columns; all are there.</param>
+    /// <param name="input">First input.</param>
+    /// <param name="depth">Number of inputs.</param>
+    /// <param name="x">The inputs.</param>
+    /// <param name="sums">The results.</param>
+    public virtual bool TryDot(int output, int input, int depth, float* x, float* sums) => false;
+
     /// <summary>Writes all weights of one output, float32.</summary>
     public abstract void ReadRow(int output, Span<float> destination);
 }
@@ -27,7 +38,6 @@ internal abstract unsafe class PanelSource(int outputs, int inputs)
 /// <summary>A dense matrix, stored as (outputs, inputs) or transposed.</summary>
 internal sealed unsafe class DensePanels : PanelSource
 {
-    private const int Block = 512;
     private readonly byte* _data;
     private readonly DType _dtype;
     private readonly bool _transposed;
@@ -62,25 +72,46 @@ internal sealed unsafe class DensePanels : PanelSource
             return;
         }
 
-        if (_dtype == DType.F32)
+        var stride = (nint)Inputs * _size;
+        var source = At(output, input);
+        switch (_dtype)
         {
-            PanelTranspose.Run((float*)_data + ((long)output * Inputs) + input, Inputs, valid, columns, depth, destination);
-            return;
+            case DType.F32:
+                WordPanel.Fill<SingleWords>(source, stride, valid, columns, depth, destination);
+                break;
+            case DType.BF16:
+                WordPanel.Fill<BFloat16Words>(source, stride, valid, columns, depth, destination);
+                break;
+            default:
+                WordPanel.Fill<HalfWords>(source, stride, valid, columns, depth, destination);
+                break;
+        }
+    }
+
+    /// <inheritdoc/>
+    public override bool TryDot(int output, int input, int depth, float* x, float* sums)
+    {
+        if (_transposed || depth % (WordTranspose.Side * (4 / _size)) != 0)
+        {
+            return false;
         }
 
-        // Widened rows of a slice of k stay in the first-level cache until they are transposed.
-        var slice = Math.Min(depth, Block / 4);
-        var rows = stackalloc float[slice * 32];
-        for (var k = 0; k < depth; k += slice)
+        var stride = (nint)Inputs * _size;
+        var source = At(output, input);
+        switch (_dtype)
         {
-            var count = Math.Min(slice, depth - k);
-            for (var j = 0; j < valid; j++)
-            {
-                Widen(((long)(output + j) * Inputs) + input + k, new Span<float>(rows + (j * slice), count));
-            }
-
-            PanelTranspose.Run(rows, slice, valid, columns, count, destination + ((nint)k * columns));
+            case DType.F32:
+                WordPanel.Dot<SingleWords>(source, stride, depth, x, sums);
+                break;
+            case DType.BF16:
+                WordPanel.Dot<BFloat16Words>(source, stride, depth, x, sums);
+                break;
+            default:
+                WordPanel.Dot<HalfWords>(source, stride, depth, x, sums);
+                break;
         }
+
+        return true;
     }
 
     /// <inheritdoc/>
@@ -97,6 +128,8 @@ internal sealed unsafe class DensePanels : PanelSource
             Widen(((long)k * Outputs) + output, destination.Slice(k, 1));
         }
     }
+
+    private byte* At(int output, int input) => _data + ((((long)output * Inputs) + input) * _size);
 
     private void Widen(long element, Span<float> destination) =>
         ElementConversion.ToSingle(_dtype, new ReadOnlySpan<byte>(_data + (element * _size), destination.Length * _size), destination);

@@ -1,3 +1,4 @@
+using System.Runtime.CompilerServices;
 using Sway.Tensors;
 
 namespace Sway.Inference.Cpu;
@@ -10,55 +11,74 @@ internal sealed unsafe class QuantizedPanels(
     uint* words, byte* scales, byte* biases, DType dtype, int outputs, int inputs, int bits, int groupSize)
     : PanelSource(outputs, inputs)
 {
-    private const int Slice = 128;
-
     /// <inheritdoc/>
     public override void Pack(int output, int valid, int columns, int input, int depth, float* destination)
     {
-        var rows = stackalloc float[Slice * 32];
-        for (var k = 0; k < depth; k += Slice)
-        {
-            var count = Math.Min(Slice, depth - k);
-            for (var j = 0; j < valid; j++)
-            {
-                Dequantize(output + j, input + k, new Span<float>(rows + (j * Slice), count));
-            }
+        // Blocks of inputs begin and end at groups: both are multiples of the group size.
+        var groups = depth / groupSize;
+        var factors = stackalloc float[2 * groups * columns];
+        var offsets = factors + (groups * columns);
+        ReadColumns(scales, output, valid, columns, input / groupSize, groups, factors);
+        ReadColumns(biases, output, valid, columns, input / groupSize, groups, offsets);
 
-            PanelTranspose.Run(rows, Slice, valid, columns, count, destination + ((nint)k * columns));
+        var stride = (nint)Inputs * bits / 8;
+        var source = (byte*)words + (output * stride) + ((long)input * bits / 8);
+        if (bits == 4)
+        {
+            WordPanel.FillScaled<FourBitWords>(source, stride, valid, columns, depth, factors, offsets, groupSize, destination);
+        }
+        else
+        {
+            WordPanel.FillScaled<EightBitWords>(source, stride, valid, columns, depth, factors, offsets, groupSize, destination);
         }
     }
 
     /// <inheritdoc/>
-    public override void ReadRow(int output, Span<float> destination) => Dequantize(output, 0, destination[..Inputs]);
-
-    private void Dequantize(int output, int input, Span<float> destination)
+    public override void ReadRow(int output, Span<float> destination)
     {
         var perWord = 32 / bits;
         var mask = (1u << bits) - 1;
         var row = words + ((long)output * (Inputs / perWord));
-        var group = -1;
-        float scale = 0f, bias = 0f;
-        for (var i = 0; i < destination.Length; i++)
+        for (var group = 0; group < Inputs / groupSize; group++)
         {
-            var k = input + i;
-            if (k / groupSize != group)
+            var index = ((long)output * (Inputs / groupSize)) + group;
+            var (scale, bias) = (Read(scales, index), Read(biases, index));
+            for (var k = group * groupSize; k < (group + 1) * groupSize; k++)
             {
-                group = k / groupSize;
-                var index = ((long)output * (Inputs / groupSize)) + group;
-                scale = Read(scales, index);
-                bias = Read(biases, index);
+                destination[k] = MathF.FusedMultiplyAdd(scale, (row[k / perWord] >> (k % perWord * bits)) & mask, bias);
             }
-
-            var value = (row[k / perWord] >> (k % perWord * bits)) & mask;
-            destination[i] = MathF.FusedMultiplyAdd(scale, value, bias);
         }
     }
 
-    private float Read(byte* data, long index)
+    // destination[g, j] = the number of group first + g of output j; zeros for outputs that are not there.
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    private void ReadColumns(byte* data, int output, int valid, int columns, int first, int groups, float* destination)
     {
-        Span<float> one = stackalloc float[1];
-        var size = dtype.ByteSize();
-        ElementConversion.ToSingle(dtype, new ReadOnlySpan<byte>(data + (index * size), size), one);
-        return one[0];
+        if (valid < columns)
+        {
+            new Span<float>(destination, groups * columns).Clear();
+        }
+
+        long stride = Inputs / groupSize;
+        var at = (output * stride) + first;
+        for (var j = 0; j < valid; j++, at += stride)
+        {
+            for (var g = 0; g < groups; g++)
+            {
+                destination[(g * columns) + j] = dtype switch
+                {
+                    DType.BF16 => BitConverter.UInt32BitsToSingle((uint)((ushort*)data)[at + g] << 16),
+                    DType.F32 => ((float*)data)[at + g],
+                    _ => (float)((Half*)data)[at + g],
+                };
+            }
+        }
     }
+
+    private float Read(byte* data, long index) => dtype switch
+    {
+        DType.F32 => ((float*)data)[index],
+        DType.BF16 => BitConverter.UInt32BitsToSingle((uint)((ushort*)data)[index] << 16),
+        _ => (float)((Half*)data)[index],
+    };
 }

@@ -1,0 +1,122 @@
+using System.Runtime.InteropServices;
+using Sway.Inference.Cpu;
+using Sway.Tensors;
+
+namespace Sway.Unit.Scoring;
+
+/// <summary>Products in every stored form against sums in the documented order, bit by bit.</summary>
+public sealed unsafe class MatrixProductTests
+{
+    [Theory]
+    [InlineData(DType.F32)]
+    [InlineData(DType.BF16)]
+    [InlineData(DType.F16)]
+    [InlineData(DType.U32)]
+    public void Every_element_is_one_chain_for_each_block_of_k(DType dtype)
+    {
+        var random = new Random(7);
+        (int Rows, int Inputs, int Outputs)[] shapes = dtype == DType.U32
+            ? [(1, 64, 40), (5, 320, 33), (1, 544, 96), (29, 256, 64)]
+            : [(1, 512, 96), (1, 37, 5), (1, 300, 70), (2, 256, 32), (5, 259, 33), (13, 577, 100), (60, 64, 31), (1100, 33, 40)];
+        foreach ((int rows, int inputs, int outputs) in shapes)
+        {
+            foreach (bool transposed in dtype == DType.U32 ? (bool[])[false] : [false, true])
+            {
+                foreach (int threads in (ReadOnlySpan<int>)[1, 2])
+                {
+                    Check(random, dtype, rows, inputs, outputs, transposed, threads);
+                }
+            }
+        }
+    }
+
+    [Fact]
+    public void Halves_widen_exactly()
+    {
+        // All 65,536 of them: subnormal numbers, infinities and what is no number too.
+        Half[] halves = [.. Enumerable.Range(0, 65536).Select(bits => BitConverter.UInt16BitsToHalf((ushort)bits))];
+        float[] panel = new float[65536];
+        fixed (Half* source = halves)
+        fixed (float* destination = panel)
+        {
+            int columns = GemmKernel.Best.Columns;
+            int depth = 65536 / columns;
+            WordPanel.Fill<HalfWords>((byte*)source, depth * 2, columns, columns, depth, destination);
+            for (int i = 0; i < halves.Length; i++)
+            {
+                float got = panel[(i % depth * columns) + (i / depth)];
+                float want = (float)halves[i];
+                (float.IsNaN(want) ? float.IsNaN(got) : BitConverter.SingleToInt32Bits(got) == BitConverter.SingleToInt32Bits(want)).ShouldBeTrue();
+            }
+        }
+    }
+
+    private static void Check(Random random, DType dtype, int rows, int inputs, int outputs, bool transposed, int threads)
+    {
+        using var pool = new BufferPool();
+        using var workers = new WorkerPool(threads);
+        float[] x = Numbers(random, rows * inputs);
+        byte[] stored = new byte[outputs * inputs * 4];
+        random.NextBytes(stored);
+        byte[] scales = MemoryMarshal.AsBytes<float>(Numbers(random, outputs * inputs / 32)).ToArray();
+        byte[] biases = MemoryMarshal.AsBytes<float>(Numbers(random, outputs * inputs / 32)).ToArray();
+        if (dtype != DType.U32)
+        {
+            ElementConversion.FromDouble(dtype, [.. Numbers(random, outputs * inputs).Select(value => (double)value)], stored);
+        }
+
+        float[] y = new float[rows * outputs];
+        fixed (float* px = x, py = y)
+        fixed (byte* pw = stored, ps = scales, pb = biases)
+        {
+            foreach (int bits in dtype == DType.U32 ? (int[])[4, 8] : [0])
+            {
+                PanelSource weights = bits == 0
+                    ? new DensePanels(pw, dtype, outputs, inputs, transposed)
+                    : new QuantizedPanels((uint*)pw, ps, pb, DType.F32, outputs, inputs, bits, 32);
+                using var packed = PackedRows.Create(pool, workers, px, inputs, rows, inputs);
+                MatrixProduct.Run(workers, packed, weights, py, outputs, add: false);
+                float[] row = new float[inputs];
+                for (int j = 0; j < outputs; j++)
+                {
+                    weights.ReadRow(j, row);
+                    for (int i = 0; i < rows; i++)
+                    {
+                        if (y[(i * outputs) + j] != Chain(x.AsSpan(i * inputs, inputs), row))
+                        {
+                            Assert.Fail($"{dtype} {bits} {rows} x {inputs} x {outputs} transposed {transposed}: element ({i}, {j})");
+                        }
+                    }
+                }
+            }
+        }
+    }
+
+    private static float Chain(ReadOnlySpan<float> x, ReadOnlySpan<float> w)
+    {
+        float sum = 0f;
+        for (int block = 0; block < x.Length; block += 256)
+        {
+            float chain = 0f;
+            for (int k = block; k < Math.Min(x.Length, block + 256); k++)
+            {
+                chain = MathF.FusedMultiplyAdd(x[k], w[k], chain);
+            }
+
+            sum = block == 0 ? chain : chain + sum;
+        }
+
+        return sum;
+    }
+
+    private static float[] Numbers(Random random, int count)
+    {
+        float[] values = new float[count];
+        for (int i = 0; i < count; i++)
+        {
+            values[i] = (float)(random.NextDouble() - 0.5);
+        }
+
+        return values;
+    }
+}

@@ -1,5 +1,6 @@
 using System.Collections.Immutable;
 using System.Text.Json;
+using Sway.IO;
 using Sway.Tensors;
 
 namespace Sway.Architectures;
@@ -82,18 +83,10 @@ public sealed class BaseModel : IDisposable
 
         try
         {
-            if (new FileInfo(path).Length > MaximumConfigLength)
-            {
-                throw new JsonException("larger than any configuration");
-            }
-
-            using JsonDocument document = JsonDocument.Parse(File.ReadAllBytes(path).AsMemory().TrimStart("\uFEFF"u8));
-            if (document.RootElement.ValueKind != JsonValueKind.Object)
-            {
-                throw new JsonException("not an object");
-            }
-
-            return new BaseModel(System.IO.Path.GetFullPath(folder), document.RootElement.Clone());
+            JsonElement root = JsonFile.Read(path, MaximumConfigLength);
+            return root.ValueKind == JsonValueKind.Object
+                ? new BaseModel(System.IO.Path.GetFullPath(folder), root)
+                : throw new JsonException("it is not an object");
         }
         catch (JsonException e)
         {

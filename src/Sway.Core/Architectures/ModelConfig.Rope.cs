@@ -11,7 +11,9 @@ public sealed record RopeConfig(string Kind, double Theta, double? PartialFactor
 {
     /// <summary>A parameter of the scaling, or null.</summary>
     public double? Number(string name) =>
-        Parameters is { } p && p.TryGetProperty(name, out var value) && value.ValueKind == JsonValueKind.Number ? value.GetDouble() : null;
+        Parameters is { } p && p.TryGetProperty(name, out var value) && value.ValueKind == JsonValueKind.Number && double.IsFinite(value.GetDouble())
+            ? value.GetDouble()
+            : null;
 
     /// <summary>A Boolean parameter of the scaling, or its default.</summary>
     public bool Flag(string name, bool fallback) =>
@@ -19,9 +21,10 @@ public sealed record RopeConfig(string Kind, double Theta, double? PartialFactor
             ? value.GetBoolean()
             : fallback;
 
-    /// <summary>A list of numbers, or null.</summary>
+    /// <summary>A list of numbers, or null where there is none or it holds anything else.</summary>
     public IReadOnlyList<double>? Numbers(string name) =>
         Parameters is { } p && p.TryGetProperty(name, out var value) && value.ValueKind == JsonValueKind.Array
+            && value.EnumerateArray().All(item => item.ValueKind == JsonValueKind.Number && double.IsFinite(item.GetDouble()))
             ? [.. value.EnumerateArray().Select(item => item.GetDouble())]
             : null;
 
@@ -67,7 +70,12 @@ public sealed record RopeConfig(string Kind, double Theta, double? PartialFactor
         var kind = "default";
         if (parameters.TryGetProperty("rope_type", out var type) || parameters.TryGetProperty("type", out type))
         {
-            kind = type.GetString() ?? "default";
+            kind = type.ValueKind switch
+            {
+                JsonValueKind.String => type.GetString()!,
+                JsonValueKind.Null => "default",
+                _ => throw config.Unsupported(config.Has("rope_parameters") ? "rope_parameters" : "rope_scaling"),
+            };
         }
 
         if (parameters.TryGetProperty("rope_theta", out var own) && own.ValueKind == JsonValueKind.Number)

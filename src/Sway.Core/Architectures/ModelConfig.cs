@@ -1,4 +1,5 @@
 using System.Text.Json;
+using Sway.IO;
 
 namespace Sway.Architectures;
 
@@ -8,6 +9,8 @@ namespace Sway.Architectures;
 /// </remarks>
 public sealed class ModelConfig
 {
+    private const long MaximumLength = 16 << 20;
+
     private readonly JsonElement _root;
 
     private ModelConfig(string path, JsonElement root, string? modelType = null)
@@ -63,8 +66,7 @@ public sealed class ModelConfig
     {
         try
         {
-            using var document = JsonDocument.Parse(File.ReadAllBytes(path));
-            return new ModelConfig(path, document.RootElement.Clone(), modelType);
+            return new ModelConfig(path, JsonFile.Read(path, MaximumLength), modelType);
         }
         catch (JsonException e)
         {
@@ -84,6 +86,10 @@ public sealed class ModelConfig
 
     /// <summary>A whole number that must be there.</summary>
     public int Int(string name) => TryGet(name, out var value) ? ToInt(name, value) : throw Missing(name);
+
+    /// <summary>The size of something: a whole number of at least 1 and at most <paramref name="maximum"/>, so that a wrong file
+    /// cannot ask for any amount of memory.</summary>
+    public int Size(string name, int maximum) => Int(name) is var value && value >= 1 && value <= maximum ? value : throw Unsupported(name);
 
     /// <summary>A whole number, or the architecture's default.</summary>
     public int Int(string name, int fallback) => TryGet(name, out var value) ? ToInt(name, value) : fallback;
@@ -119,7 +125,7 @@ public sealed class ModelConfig
     public IReadOnlyList<string>? Texts(string name) => !TryGet(name, out var value)
         ? null
         : value.ValueKind == JsonValueKind.Array
-            ? [.. value.EnumerateArray().Select(item => item.GetString() ?? throw Unsupported(name))]
+            ? [.. value.EnumerateArray().Select(item => item.ValueKind == JsonValueKind.String ? item.GetString()! : throw Unsupported(name))]
             : throw Unsupported(name);
 
     /// <summary>A list of whole numbers (or Booleans as 0 and 1), or null.</summary>
@@ -147,7 +153,7 @@ public sealed class ModelConfig
     /// <summary>Refuses a field whose value is not one that the engine computes.</summary>
     /// <exception cref="UnsupportedModelException">Always created, for the caller to throw.</exception>
     public UnsupportedModelException Unsupported(string name) =>
-        new($"{Path}: {ModelType} with \"{name}\": {(TryGet(name, out var value) ? value.GetRawText() : "null")} is not supported.");
+        new($"{Path}: {ModelType} with \"{name}\": {(TryGet(name, out var value) ? Shorten(value.GetRawText()) : "null")} is not supported.");
 
     /// <summary>Refuses any value of a field but the one given (or its absence).</summary>
     public void Demand(string name, bool only)
@@ -176,6 +182,8 @@ public sealed class ModelConfig
         }
     }
 
+    private static string Shorten(string text) => text.Length <= 200 ? text : text[..200] + "...";
+
     private bool TryGet(string name, out JsonElement value) =>
         _root.TryGetProperty(name, out value) && value.ValueKind != JsonValueKind.Null;
 
@@ -185,5 +193,5 @@ public sealed class ModelConfig
         value.ValueKind == JsonValueKind.Number && value.TryGetInt32(out var number) ? number : throw Unsupported(name);
 
     private double ToNumber(string name, JsonElement value) =>
-        value.ValueKind == JsonValueKind.Number ? value.GetDouble() : throw Unsupported(name);
+        value.ValueKind == JsonValueKind.Number && double.IsFinite(value.GetDouble()) ? value.GetDouble() : throw Unsupported(name);
 }

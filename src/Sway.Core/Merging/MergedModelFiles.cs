@@ -74,7 +74,7 @@ internal static class MergedModelFiles
             string target = Path.Combine(folder, name);
             if (name == "config.json" && dequantized)
             {
-                JsonObject config = JsonNode.Parse(File.ReadAllBytes(file))!.AsObject();
+                JsonObject config = JsonFile.ToNode(JsonFile.Read(file))!.AsObject();
                 config.Remove("quantization");
                 config.Remove("quantization_config");
                 AtomicFile.WriteNew(target, Utf8(config));

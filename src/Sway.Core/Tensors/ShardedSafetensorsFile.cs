@@ -1,4 +1,5 @@
 using System.Text.Json;
+using Sway.IO;
 
 namespace Sway.Tensors;
 
@@ -105,16 +106,10 @@ public sealed class ShardedSafetensorsFile : TensorFile
 
     private static Dictionary<string, string> ReadIndex(string path)
     {
-        if (new FileInfo(path).Length > SafetensorsHeader.MaximumLength)
-        {
-            throw Bad(path, "it is larger than any index can be");
-        }
-
         var map = new Dictionary<string, string>(StringComparer.Ordinal);
         try
         {
-            using JsonDocument document = JsonDocument.Parse(File.ReadAllBytes(path));
-            foreach (JsonProperty entry in document.RootElement.GetProperty("weight_map").EnumerateObject())
+            foreach (JsonProperty entry in JsonFile.Read(path, SafetensorsHeader.MaximumLength).GetProperty("weight_map").EnumerateObject())
             {
                 string file = entry.Value.GetString() ?? throw Bad(path, $"the entry of {entry.Name} is null", entry.Name);
                 if (file.Length == 0 || file is "." or ".." || file.AsSpan().IndexOfAny("/\\:\0") >= 0)

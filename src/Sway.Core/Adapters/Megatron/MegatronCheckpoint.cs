@@ -1,5 +1,6 @@
 using System.Globalization;
 using System.Text.Json;
+using Sway.IO;
 
 namespace Sway.Adapters.Megatron;
 
@@ -72,9 +73,8 @@ public static class MegatronCheckpoint
         string? backend = null;
         try
         {
-            byte[] bytes = new FileInfo(path).Length <= 1 << 16 ? File.ReadAllBytes(path) : [];
-            using JsonDocument json = JsonDocument.Parse(bytes);
-            if (json.RootElement.ValueKind == JsonValueKind.Object && json.RootElement.TryGetProperty("sharded_backend", out JsonElement value))
+            JsonElement root = JsonFile.Read(path, 1 << 16);
+            if (root.ValueKind == JsonValueKind.Object && root.TryGetProperty("sharded_backend", out JsonElement value))
             {
                 backend = value.ValueKind == JsonValueKind.String ? value.GetString() : value.GetRawText();
             }

@@ -1,5 +1,6 @@
 using System.Globalization;
 using System.Text.Json;
+using Sway.IO;
 
 namespace Sway.Adapters.Mlx;
 
@@ -9,8 +10,6 @@ namespace Sway.Adapters.Mlx;
 /// </summary>
 public sealed class MlxAdapterConfig
 {
-    private const int MaximumLength = 64 << 20;
-
     private readonly JsonElement _root;
     private readonly JsonElement _lora;
 
@@ -91,16 +90,11 @@ public sealed class MlxAdapterConfig
             return new MlxAdapterConfig(default);
         }
 
-        if (new FileInfo(path).Length > MaximumLength)
-        {
-            throw new AdapterFormatException($"{path} is larger than any configuration can be.") { Path = path };
-        }
-
         try
         {
-            using JsonDocument document = JsonDocument.Parse(File.ReadAllBytes(path));
-            return document.RootElement.ValueKind == JsonValueKind.Object
-                ? new MlxAdapterConfig(document.RootElement.Clone())
+            JsonElement root = JsonFile.Read(path);
+            return root.ValueKind == JsonValueKind.Object
+                ? new MlxAdapterConfig(root)
                 : throw new AdapterFormatException($"{path} is not a JSON object.") { Path = path };
         }
         catch (JsonException e)

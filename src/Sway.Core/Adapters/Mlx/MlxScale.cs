@@ -13,7 +13,12 @@ public sealed record MlxScale(double? Value, string Origin, string? Doubt = null
     /// </summary>
     /// <param name="config">The adapter's configuration.</param>
     /// <param name="ranks">The distinct ranks of the tensors.</param>
-    public static MlxScale Find(MlxAdapterConfig config, IReadOnlyList<int> ranks)
+    public static MlxScale Find(MlxAdapterConfig config, IReadOnlyList<int> ranks) =>
+        Recorded(config, ranks) is var scale && scale.Value is null or (<= double.MaxValue and >= double.MinValue)
+            ? scale
+            : new MlxScale(null, $"{scale.Origin} is not finite");
+
+    private static MlxScale Recorded(MlxAdapterConfig config, IReadOnlyList<int> ranks)
     {
         if (config.Scale is { } scale)
         {

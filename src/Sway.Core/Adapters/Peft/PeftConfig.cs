@@ -1,12 +1,12 @@
 using System.Text.Json;
 using System.Text.RegularExpressions;
+using Sway.IO;
 
 namespace Sway.Adapters.Peft;
 
 /// <summary>PEFT's adapter_config.json with PEFT's defaults. Values of a wrong type are errors, never guesses.</summary>
 internal sealed class PeftConfig
 {
-    private const long MaximumLength = 64 << 20;
     private const int MaximumRank = 1 << 20;
 
     private readonly string _path;
@@ -57,32 +57,14 @@ internal sealed class PeftConfig
 
     public static PeftConfig Read(string path)
     {
-        byte[] bytes;
         try
         {
-            if (new FileInfo(path).Length > MaximumLength)
-            {
-                throw BadFile(path, "it is larger than any configuration");
-            }
-
-            bytes = File.ReadAllBytes(path);
+            JsonElement root = JsonFile.Read(path);
+            return root.ValueKind == JsonValueKind.Object ? new PeftConfig(path, root) : throw BadFile(path, "it is not a JSON object");
         }
-        catch (UnauthorizedAccessException e)
+        catch (Exception e) when (e is JsonException or UnauthorizedAccessException)
         {
-            throw BadFile(path, e.Message, e);
-        }
-
-        ReadOnlyMemory<byte> json = bytes.AsSpan().StartsWith("\uFEFF"u8) ? bytes.AsMemory(3) : bytes;
-        try
-        {
-            using JsonDocument document = JsonDocument.Parse(json, new JsonDocumentOptions { MaxDepth = 32 });
-            return document.RootElement.ValueKind == JsonValueKind.Object
-                ? new PeftConfig(path, document.RootElement.Clone())
-                : throw BadFile(path, "it is not a JSON object");
-        }
-        catch (Exception e) when (e is JsonException or InvalidOperationException)
-        {
-            throw BadFile(path, e.Message, e);
+            throw BadFile(path, e.Message);
         }
     }
 
@@ -133,12 +115,8 @@ internal sealed class PeftConfig
 
     public ConversionRefusedException Bad(string what) => BadFile(_path, what);
 
-    private static ConversionRefusedException BadFile(string path, string what, Exception? inner = null)
-    {
-        _ = inner;
-        return new ConversionRefusedException(
-            path, [new Refusal(RefusalCategory.BadConfig, $"The configuration cannot be used: {what.TrimEnd('.')}.") { Remedy = "Compare it with the file that PEFT wrote." }]);
-    }
+    private static ConversionRefusedException BadFile(string path, string what) => new(
+        path, [new Refusal(RefusalCategory.BadConfig, $"The configuration cannot be used: {what.TrimEnd('.')}.") { Remedy = "Compare it with the file that PEFT wrote." }]);
 
     private double? Number(string name)
     {
@@ -174,7 +152,7 @@ internal sealed class PeftConfig
             throw Bad($"{name} is not an object");
         }
 
-        foreach (JsonProperty entry in map.EnumerateObject())
+        foreach (JsonProperty entry in LastOfEachName(map))
         {
             double value = entry.Value.ValueKind == JsonValueKind.Number && double.IsFinite(entry.Value.GetDouble())
                 ? entry.Value.GetDouble()
@@ -195,6 +173,13 @@ internal sealed class PeftConfig
         }
 
         return patterns;
+    }
+
+    /// <summary>A Python dictionary keeps the place of a repeated key's first member and the value of its last.</summary>
+    private static IEnumerable<JsonProperty> LastOfEachName(JsonElement map)
+    {
+        JsonProperty[] members = [.. map.EnumerateObject()];
+        return members.GroupBy(member => member.Name, StringComparer.Ordinal).Select(group => group.Last());
     }
 
     private double FirstMatch(List<(PythonPattern Pattern, double Value)> patterns, string module, double otherwise)

@@ -1,5 +1,6 @@
 using System.Globalization;
 using System.Text.Json.Nodes;
+using Sway.IO;
 
 namespace Sway.Adapters.Mlx.Repair;
 
@@ -12,7 +13,7 @@ internal sealed class MlxConfigRepair
     public MlxConfigRepair(MlxAdapterConfig config)
     {
         _config = config;
-        Document = config.Exists ? JsonNode.Parse(config.Root.GetRawText())!.AsObject() : [];
+        Document = config.Exists ? JsonFile.ToNode(config.Root)!.AsObject() : [];
     }
 
     /// <summary>The configuration as it will be written.</summary>

@@ -1,0 +1,79 @@
+using System.Text.Json;
+using System.Text.Json.Nodes;
+
+namespace Sway.IO;
+
+/// <summary>
+/// Reads JSON files that nobody vouches for: of bounded size and depth, and every text in them valid Unicode, so that no later access
+/// to a value can fail because of it.
+/// </summary>
+internal static class JsonFile
+{
+    private const int MaximumDepth = 64;
+
+    /// <summary>The root element. A byte order mark is read over.</summary>
+    /// <param name="path">The file.</param>
+    /// <param name="maximumLength">The longest file of its kind, in bytes.</param>
+    /// <exception cref="JsonException">The file is larger, is no JSON, or holds text that is not valid Unicode.</exception>
+    public static JsonElement Read(string path, long maximumLength = 64 << 20)
+    {
+        long length = new FileInfo(path).Length;
+        if (length > maximumLength)
+        {
+            throw new JsonException($"it has {length} bytes, more than any file of its kind");
+        }
+
+        byte[] bytes = File.ReadAllBytes(path);
+        return Parse(bytes.AsSpan().StartsWith("\uFEFF"u8) ? bytes.AsMemory(3) : bytes);
+    }
+
+    /// <summary>The root element of a text in UTF-8.</summary>
+    /// <exception cref="JsonException">As for <see cref="Read"/>.</exception>
+    public static JsonElement Parse(ReadOnlyMemory<byte> json)
+    {
+        CheckTexts(json.Span);
+        using JsonDocument document = JsonDocument.Parse(json, new JsonDocumentOptions { MaxDepth = MaximumDepth });
+        return document.RootElement.Clone();
+    }
+
+    /// <summary>The same as nodes that can be changed. Of members of one name the last one counts, as it does in Python.</summary>
+    public static JsonNode? ToNode(JsonElement element)
+    {
+        switch (element.ValueKind)
+        {
+            case JsonValueKind.Object:
+                var node = new JsonObject();
+                foreach (JsonProperty member in element.EnumerateObject())
+                {
+                    node[member.Name] = ToNode(member.Value);
+                }
+
+                return node;
+            case JsonValueKind.Array:
+                return new JsonArray([.. element.EnumerateArray().Select(ToNode)]);
+            case JsonValueKind.Null or JsonValueKind.Undefined:
+                return null;
+            default:
+                return JsonValue.Create(element);
+        }
+    }
+
+    private static void CheckTexts(ReadOnlySpan<byte> json)
+    {
+        var reader = new Utf8JsonReader(json, new JsonReaderOptions { MaxDepth = MaximumDepth });
+        try
+        {
+            while (reader.Read())
+            {
+                if (reader.TokenType is JsonTokenType.PropertyName or JsonTokenType.String)
+                {
+                    reader.GetString();
+                }
+            }
+        }
+        catch (InvalidOperationException e)
+        {
+            throw new JsonException($"it holds text that is not valid Unicode ({e.Message.TrimEnd('.')})", e);
+        }
+    }
+}

@@ -1,3 +1,4 @@
+using System.Text.Json;
 using Sway.Tensors;
 
 namespace Sway.Adapters.Peft;
@@ -5,6 +6,41 @@ namespace Sway.Adapters.Peft;
 /// <summary>Factors that PEFT variants store compactly, written out as plain ones.</summary>
 internal static class PeftExpansion
 {
+    private const int DefaultGroupSize = 16;
+    private const int MaximumGroupSize = 4096;
+
+    /// <summary>Writes BD-LoRA's and QALoRA's factors out; false, with a refusal, when the configuration does not say how.</summary>
+    public static bool TryExpand(PeftModuleTensors module, ref TensorExpression a, ref TensorExpression b)
+    {
+        if (module.Config.Find("use_bdlora") is { ValueKind: JsonValueKind.Object } blocks)
+        {
+            if (!blocks.TryGetProperty("nblocks", out var count) || count.ValueKind != JsonValueKind.Number || !count.TryGetInt32(out int n) || n < 1)
+            {
+                throw module.Config.Bad("use_bdlora has no whole number nblocks");
+            }
+
+            bool onA = Names(blocks, "target_modules_bd_a", module.Path), onB = Names(blocks, "target_modules_bd_b", module.Path);
+            if (onA == onB || (onA ? a : b).Shape[0] % n != 0)
+            {
+                module.Refusals.Add(RefusalCategory.ShapeMismatch, "BD-LoRA does not say which of the factors is block-diagonal, or the blocks do not divide it.", module.Path);
+                return false;
+            }
+
+            a = onA ? BlockDiagonal(a, n) : a;
+            b = onB ? BlockDiagonal(b, n) : b;
+        }
+
+        if (module.Config.Flag("use_qalora"))
+        {
+            int group = module.Config.Find("qalora_group_size") is not { } size ? DefaultGroupSize
+                : size.ValueKind == JsonValueKind.Number && size.TryGetInt32(out int value) && value is > 0 and <= MaximumGroupSize ? value
+                : throw module.Config.Bad("qalora_group_size is no group size");
+            a = Grouped(a, group);
+        }
+
+        return true;
+    }
+
     /// <summary>BD-LoRA: (r, n / blocks) or (m, r / blocks) becomes block-diagonal over the chunks of its rows.</summary>
     public static TensorExpression BlockDiagonal(TensorExpression compact, int blocks)
     {
@@ -77,4 +113,9 @@ internal static class PeftExpansion
 
     /// <summary>LoHa's B of rank r^2: column i * r + j is the product of column i of w1_a and column j of w2_a.</summary>
     public static TensorExpression HadamardB(TensorExpression w1A, TensorExpression w2A) => HadamardA(w1A.Transpose(), w2A.Transpose()).Transpose();
+
+    private static bool Names(JsonElement blocks, string list, string path) =>
+        blocks.TryGetProperty(list, out var names) && names.ValueKind == JsonValueKind.Array
+        && names.EnumerateArray().Any(name => name.ValueKind == JsonValueKind.String
+            && (path == name.GetString() || path.EndsWith("." + name.GetString(), StringComparison.Ordinal)));
 }

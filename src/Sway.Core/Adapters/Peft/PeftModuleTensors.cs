@@ -1,0 +1,55 @@
+using Sway.Tensors;
+
+namespace Sway.Adapters.Peft;
+
+/// <summary>The tensors of one module, by role, and what is needed to make sense of them.</summary>
+/// <param name="Path">The module's path.</param>
+/// <param name="Group">Its tensors: by <see cref="PeftRole"/>, LoHa's by their own names.</param>
+/// <param name="File">The file that holds them.</param>
+/// <param name="Config">The adapter's configuration.</param>
+/// <param name="Refusals">Gets everything that does not fit.</param>
+internal sealed record PeftModuleTensors(string Path, IReadOnlyDictionary<string, TensorInfo> Group, TensorFile File, PeftConfig Config, RefusalList Refusals)
+{
+    public IEnumerable<string> Names => Group.Values.Select(tensor => tensor.Name);
+
+    /// <summary>Both factors; false, with a refusal, when one is missing.</summary>
+    public bool TryPair(PeftRole first, PeftRole second, out TensorInfo a, out TensorInfo b)
+    {
+        bool hasA = Group.TryGetValue(first.ToString(), out TensorInfo? one);
+        bool hasB = Group.TryGetValue(second.ToString(), out TensorInfo? two);
+        (a, b) = (one!, two!);
+        if (hasA && hasB)
+        {
+            return true;
+        }
+
+        Refusals.Add(RefusalCategory.MissingPair, "Modules have only one of their two factors.", Names.FirstOrDefault() ?? Path);
+        return false;
+    }
+
+    /// <summary>True when the module has tensors of these roles only; anything else is refused, since nothing would use it.</summary>
+    public bool HasOnly(params IEnumerable<string> roles)
+    {
+        string[] foreign = [.. Group.Where(entry => !roles.Contains(entry.Key, StringComparer.Ordinal)).Select(entry => entry.Value.Name)];
+        if (foreign.Length == 0)
+        {
+            return true;
+        }
+
+        Refusals.Add(RefusalCategory.UnknownTensor, $"Tensors have no meaning beside the others of their module in an adapter of the method {Config.PeftType}.", foreign);
+        return false;
+    }
+
+    /// <summary>True when the first factor has one of the ranks that the configuration gives it.</summary>
+    public bool CheckRank(TensorInfo a, params ReadOnlySpan<int> configured)
+    {
+        if (a.Shape[0] <= int.MaxValue && configured.Contains((int)a.Shape[0]))
+        {
+            return true;
+        }
+
+        RefusalCategory category = a.ElementCount == 0 ? RefusalCategory.ShapeMismatch : RefusalCategory.RankMismatch;
+        Refusals.Add(category, $"{Path} has rank {a.Shape[0]} in the tensors and {configured[0]} in the configuration; PEFT itself cannot load this.", a.Name);
+        return false;
+    }
+}

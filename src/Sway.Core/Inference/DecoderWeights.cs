@@ -10,6 +10,8 @@ public readonly record struct ViewRange(int FirstRow, int Rows, AttachedAdapter 
 /// <summary>Loads the modules that specs name and keeps them by path.</summary>
 internal sealed class DecoderWeights(IEngine engine, WeightStore store)
 {
+    private const int MaximumExperts = 4096;
+
     private readonly Dictionary<string, LoadedLinear> _linears = new(StringComparer.Ordinal);
     private readonly Dictionary<string, LoadedExperts> _experts = new(StringComparer.Ordinal);
 
@@ -55,7 +57,14 @@ internal sealed class DecoderWeights(IEngine engine, WeightStore store)
     /// <summary>Loads routed experts.</summary>
     public LoadedExperts Experts(ExpertsSpec spec)
     {
-        var count = spec.Rule.Experts;
+        var (count, rule) = (spec.Rule.Experts, spec.Rule);
+        if (count is < 1 or > MaximumExperts || rule.Top < 1 || rule.Top > count
+            || rule.Groups < 1 || count % rule.Groups != 0 || rule.TopGroups < 1 || rule.TopGroups > rule.Groups)
+        {
+            throw new UnsupportedModelException(
+                $"{spec.Module}: {rule.Top} of {count} experts, {rule.TopGroups} of {rule.Groups} groups, is no routing that can be computed.");
+        }
+
         var weights = new ExpertsWeights
         {
             Spec = spec,

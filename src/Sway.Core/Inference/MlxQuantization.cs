@@ -67,6 +67,6 @@ public sealed class MlxQuantization
         return (Number("bits", inherited.Bits), Number("group_size", inherited.GroupSize));
 
         int Number(string name, int fallback) =>
-            element.TryGetProperty(name, out var value) && value.TryGetInt32(out var number) ? number : fallback;
+            element.TryGetProperty(name, out var value) && value.ValueKind == JsonValueKind.Number && value.TryGetInt32(out var number) ? number : fallback;
     }
 }

@@ -6,6 +6,8 @@ namespace Sway.Inference;
 /// <remarks>Formulas: transformers' modeling_rope_utils, in double precision.</remarks>
 public sealed class RopeTable
 {
+    private const int MaximumHeadSize = 1 << 17;
+
     private readonly double[] _frequencies;
     private readonly double[]? _longFrequencies;
     private readonly int _switchLength = int.MaxValue;
@@ -51,7 +53,13 @@ public sealed class RopeTable
     /// <param name="defaultPartial">The rotated part of a head where the configuration says nothing.</param>
     public static RopeTable Create(ModelConfig config, RopeConfig rope, int headSize, double defaultPartial = 1.0)
     {
-        var dimensions = (int)(headSize * (rope.PartialFactor ?? defaultPartial));
+        var rotated = headSize * (rope.PartialFactor ?? defaultPartial);
+        if (!(rotated >= 0 && rotated <= headSize) || headSize > MaximumHeadSize)
+        {
+            throw new UnsupportedModelException($"{config.Path}: {rotated} of {headSize} dimensions of a head cannot be rotated.");
+        }
+
+        var dimensions = (int)rotated;
         var inverse = new double[dimensions / 2];
         for (var i = 0; i < inverse.Length; i++)
         {

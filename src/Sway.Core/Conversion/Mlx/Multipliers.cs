@@ -53,16 +53,17 @@ internal static class Multipliers
     /// <summary>The rows of in_proj are gate, x, B, C and dt, each with its own factor times the input's.</summary>
     private static double[]? StateSpaceFactors(BaseModel model, long rows)
     {
-        int? width = model.FindInt("mamba_d_ssm") ?? (model.FindInt("mamba_expand") * model.HiddenSize);
-        int? groups = model.FindInt("mamba_n_groups") * model.FindInt("mamba_d_state");
+        long? width = model.FindInt("mamba_d_ssm") ?? ((long?)model.FindInt("mamba_expand") * model.HiddenSize);
+        long? groups = (long?)model.FindInt("mamba_n_groups") * model.FindInt("mamba_d_state");
         if (width is not { } d || groups is not { } g || model.FindInt("mamba_n_heads") is not { } heads
             || model.FindDouble("ssm_in_multiplier") is not { } input || model.FindDoubles("ssm_multipliers") is not { Length: 5 } parts)
         {
             return null;
         }
 
-        int[] sizes = [d, d, g, g, heads];
-        double[] factors = [.. sizes.SelectMany((size, i) => Enumerable.Repeat(input * parts[i], size))];
-        return factors.Length == rows ? factors : null;
+        long[] sizes = [d, d, g, g, heads];
+        return sizes.All(size => size >= 0 && size <= rows) && sizes.Sum() == rows
+            ? [.. sizes.SelectMany((size, i) => Enumerable.Repeat(input * parts[i], (int)size))]
+            : null;
     }
 }

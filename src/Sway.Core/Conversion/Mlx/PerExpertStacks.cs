@@ -8,6 +8,9 @@ namespace Sway.Conversion.Mlx;
 /// padded, and scalings that differ are multiplied in.</summary>
 internal sealed class PerExpertStacks(MlxResolution resolution)
 {
+    // Untouched experts are filled with zeros, so a wrong configuration could ask for any amount of them.
+    private const int MaximumExperts = 1 << 14;
+
     private readonly Dictionary<string, SortedDictionary<int, LoraModule>> _stacks = new(StringComparer.Ordinal);
     private readonly List<string> _order = [];
 
@@ -24,7 +27,7 @@ internal sealed class PerExpertStacks(MlxResolution resolution)
         {
             resolution.Refusals.Add(RefusalCategory.DoraExperts, "DoRA on experts has no counterpart in mlx-lm.", module.Path);
         }
-        else if (resolution.Base!.ExpertCount is not { } count || match.Expert >= count)
+        else if (resolution.Base!.ExpertCount is not { } count || match.Expert >= count || count > MaximumExperts)
         {
             resolution.Refusals.Add(RefusalCategory.UnknownModule, $"The base has {resolution.Base.ExpertCount?.ToString(System.Globalization.CultureInfo.InvariantCulture) ?? "an unknown number of"} experts.", module.Path);
         }
@@ -39,7 +42,7 @@ internal sealed class PerExpertStacks(MlxResolution resolution)
         foreach (string path in _order)
         {
             SortedDictionary<int, LoraModule> stack = _stacks[path];
-            if (stack.Count == 0 || resolution.Base!.ExpertCount is not { } count)
+            if (stack.Count == 0 || resolution.Base!.ExpertCount is not (<= MaximumExperts and { } count))
             {
                 continue;
             }

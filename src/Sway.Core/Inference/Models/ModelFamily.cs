@@ -7,6 +7,10 @@ namespace Sway.Inference.Models;
 /// <param name="has">Whether the weights hold a tensor of a name.</param>
 internal sealed class ModelFamily(ModelConfig config, Func<string, bool> has)
 {
+    // No model comes near; beyond them a file is wrong, and would only cost memory.
+    private const int MaximumSize = 1 << 17;
+    private const int MaximumLayers = 4096;
+
     /// <summary>The configuration.</summary>
     public ModelConfig Config => config;
 
@@ -14,19 +18,21 @@ internal sealed class ModelFamily(ModelConfig config, Func<string, bool> has)
     public bool Has(string name) => has(name);
 
     /// <summary>Width of the residual stream.</summary>
-    public int Hidden => config.Int("hidden_size");
+    public int Hidden => config.Size("hidden_size", MaximumSize);
 
     /// <summary>Query heads.</summary>
-    public int Heads => config.Int("num_attention_heads");
+    public int Heads => config.Size("num_attention_heads", MaximumSize);
 
     /// <summary>Key heads.</summary>
-    public int KeyHeads => config.IntOrNull("num_key_value_heads", ClassDefaults.KeyHeads(config.ModelType)) ?? Heads;
+    public int KeyHeads => (config.IntOrNull("num_key_value_heads", ClassDefaults.KeyHeads(config.ModelType)) ?? Heads) is var heads
+        && heads >= 1 && heads <= Heads && Heads % heads == 0 ? heads : throw config.Unsupported("num_key_value_heads");
 
     /// <summary>Dimensions of a head.</summary>
-    public int HeadSize => config.IntOrNull("head_dim", ClassDefaults.HeadSize(config.ModelType)) ?? Hidden / Heads;
+    public int HeadSize => (config.IntOrNull("head_dim", ClassDefaults.HeadSize(config.ModelType)) ?? Hidden / Heads) is var size
+        && size is >= 1 and <= MaximumSize ? size : throw config.Unsupported("head_dim");
 
     /// <summary>Number of layers.</summary>
-    public int Layers => config.Int("num_hidden_layers");
+    public int Layers => config.Size("num_hidden_layers", MaximumLayers);
 
     /// <summary>Whether biases are in the attention projections.</summary>
     public bool AttentionBias => config.Flag("attention_bias", false);

@@ -50,8 +50,21 @@ public static class ModelRegistry
     /// <param name="config">Its configuration.</param>
     /// <param name="hasTensor">Whether its weights hold a tensor of a name: some checkpoints name parts differently.</param>
     /// <exception cref="UnsupportedModelException">The model type, or a value that changes numbers, is unknown.</exception>
-    public static DecoderSpec Describe(ModelConfig config, Func<string, bool> hasTensor) =>
-        s_models.TryGetValue(config.ModelType, out var make)
-            ? make(new ModelFamily(config, hasTensor))
-            : throw new UnsupportedModelException($"{config.Path}: the architecture \"{config.ModelType}\" is not supported.");
+    public static DecoderSpec Describe(ModelConfig config, Func<string, bool> hasTensor)
+    {
+        if (!s_models.TryGetValue(config.ModelType, out var make))
+        {
+            throw new UnsupportedModelException($"{config.Path}: the architecture \"{config.ModelType}\" is not supported.");
+        }
+
+        try
+        {
+            return make(new ModelFamily(config, hasTensor));
+        }
+        catch (Exception e) when (e is ArgumentException or IndexOutOfRangeException or ArithmeticException or InvalidOperationException)
+        {
+            // Lists shorter than the layers, divisors of zero and the like: each architecture reads its own fields.
+            throw new UnsupportedModelException($"{config.Path}: the fields of this {config.ModelType} do not fit together ({e.Message})", e);
+        }
+    }
 }

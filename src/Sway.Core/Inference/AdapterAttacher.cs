@@ -8,7 +8,7 @@ internal sealed class AdapterAttacher
     private readonly Decoder _decoder;
     private readonly LoraAdapter _adapter;
     private readonly AttachedAdapter _attached = new();
-    private readonly Dictionary<LoadedLinear, DeltaParts> _parts = [];
+    private readonly Dictionary<LoadedLinear, LinearDeltaParts> _parts = [];
     private readonly ExpertAttacher _experts;
 
     public AdapterAttacher(Decoder decoder, LoraAdapter adapter)
@@ -41,7 +41,7 @@ internal sealed class AdapterAttacher
 
         foreach (var (linear, parts) in _parts)
         {
-            _attached.Linears[linear] = Finish(linear, parts);
+            _attached.Linears[linear] = parts.Finish(_decoder.Engine, linear, _adapter.Path);
         }
 
         _experts.Finish(_attached);
@@ -173,60 +173,11 @@ internal sealed class AdapterAttacher
         }
     }
 
-    private LinearDelta Finish(LoadedLinear linear, DeltaParts parts)
-    {
-        var engine = _decoder.Engine;
-        var (outputs, inputs) = (linear.Spec.Outputs, linear.Spec.Inputs);
-        if (parts.TermBias is not null && parts.Terms.Count != 1)
-        {
-            throw Refuse($"a bias of \"{linear.Spec.Module}\" belongs to no pair of factors", [linear.Spec.Module]);
-        }
-
-        var scaling = parts.Terms.Count > 0 ? parts.Terms[0].Scaling : 1.0;
-        return new LinearDelta
-        {
-            Terms = [.. parts.Terms.Select(term => new LowRankTerm
-            {
-                A = engine.Matrix(term.A, term.Rank, inputs),
-                B = engine.Matrix(term.B, outputs, term.Rank),
-                Scaling = term.Scaling,
-                Bias = parts.TermBias is null ? null : engine.Vector([.. parts.TermBias.Select(value => (float)(value * scaling))]),
-            })],
-            Gains = parts.Magnitude is null ? null : engine.Vector(Gains(linear, parts)),
-            Replacement = parts.Replacement,
-            BiasDelta = parts.TrainedBias is null ? null : engine.Vector(BiasDelta(linear, parts.TrainedBias)),
-        };
-    }
-
-    // magnitude / ||W + scaling B A||, row by row (DoRA, arXiv:2402.09353, equation 5).
-    private float[] Gains(LoadedLinear linear, DeltaParts parts)
-    {
-        if (parts.Terms.Count != 1 || parts.TermBias is not null || parts.Replacement is not null)
-        {
-            throw Refuse($"\"{linear.Spec.Module}\" combines a magnitude with other changes", [linear.Spec.Module]);
-        }
-
-        var (a, b, rank, scaling) = parts.Terms[0];
-        var squares = _decoder.Engine.RowSquares(linear.Weight, a, b, rank, scaling);
-        return [.. squares.Select((square, row) => (float)(parts.Magnitude![row] / Math.Sqrt(square)))];
-    }
-
-    private float[] BiasDelta(LoadedLinear linear, float[] trained)
-    {
-        if (linear.Bias is null)
-        {
-            throw Refuse($"\"{linear.Spec.Module}\" has no bias in the model, the adapter trained one", [linear.Spec.Module]);
-        }
-
-        var old = _decoder.Engine.Read(linear.Bias).ToArray();
-        return [.. trained.Select((value, i) => value - old[i])];
-    }
-
-    private DeltaParts Parts(LoadedLinear linear)
+    private LinearDeltaParts Parts(LoadedLinear linear)
     {
         if (!_parts.TryGetValue(linear, out var parts))
         {
-            _parts[linear] = parts = new DeltaParts();
+            _parts[linear] = parts = new LinearDeltaParts();
         }
 
         return parts;
@@ -249,7 +200,7 @@ internal sealed class AdapterAttacher
     }
 
     private AdapterFormatException Refuse(string reason, IReadOnlyList<string> tensors) =>
-        new($"{_adapter.Path}: {reason}.") { Path = _adapter.Path, Tensors = tensors };
+        LinearDeltaParts.Refuse(_adapter.Path, reason, tensors);
 
     private static float[] Transpose(float[] values, int rows, int columns)
     {
@@ -263,42 +214,5 @@ internal sealed class AdapterAttacher
         }
 
         return result;
-    }
-
-    private sealed class DeltaParts
-    {
-        public List<(float[] A, float[] B, int Rank, double Scaling)> Terms { get; } = [];
-
-        public float[]? Magnitude { get; set; }
-
-        public float[]? TermBias { get; set; }
-
-        public float[]? TrainedBias { get; set; }
-
-        public EngineWeight? Replacement { get; set; }
-    }
-}
-
-/// <summary>Reads factors and refuses numbers that are not finite, naming the tensor.</summary>
-internal static class Finite
-{
-    /// <summary>A factor of a module.</summary>
-    public static float[] Read(LoraAdapter adapter, LoraModule module, Tensors.TensorExpression factor, string which)
-    {
-        var name = factor.Sources.FirstOrDefault() ?? $"{module.Path} ({which})";
-        return Check(adapter, factor.ToSingleArray(), name);
-    }
-
-    /// <summary>Values of a tensor.</summary>
-    public static float[] Check(LoraAdapter adapter, float[] values, string name)
-    {
-        var bad = Array.FindIndex(values, value => !float.IsFinite(value));
-        return bad < 0
-            ? values
-            : throw new AdapterFormatException($"{adapter.Path}: \"{name}\" holds a number that is not finite (element {bad}).")
-            {
-                Path = adapter.Path,
-                Tensors = [name],
-            };
     }
 }

@@ -61,15 +61,19 @@ internal static class PackedExperts
 
         foreach (ModuleMatch match in matches.DistinctBy(match => match.Rule.MlxPath, StringComparer.Ordinal))
         {
+            (TensorExpression own, TensorExpression part) = match.Rule.Rows.IsAll
+                ? (first, second)
+                : ZeroComponents.Drop(first, ModuleResolver.Rows(second, 1, match.Rule.Rows));
             resolution.Modules.Add(new MlxModule
             {
                 Path = match.Rule.MlxPathOf(match.Layer),
                 Kind = MlxModuleKind.Switch,
-                A = first,
-                B = match.Rule.Rows.IsAll ? second : ModuleResolver.Rows(second, 1, match.Rule.Rows),
+                A = own,
+                B = part,
                 Scaling = module.Scaling,
                 SourceTensors = module.SourceTensors,
-                Note = $"unpacked from {path}" + (match.Rule.Rows.IsAll ? "" : $", part {match.Rule.Rows.Index + 1} of {match.Rule.Rows.Of} of its outputs"),
+                Note = $"unpacked from {path}" + (match.Rule.Rows.IsAll ? "" : $", part {match.Rule.Rows.Index + 1} of {match.Rule.Rows.Of} of its outputs")
+                    + (part.Shape[2] < second.Shape[2] ? $", {second.Shape[2] - part.Shape[2]} rank components of zeros left out" : ""),
             });
         }
     }

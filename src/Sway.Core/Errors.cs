@@ -6,6 +6,8 @@ public sealed class AdapterFormatException(string message, Exception? innerExcep
 {
     /// <inheritdoc/>
     public override string Category => "AdapterFormat";
+
+    private protected override string DefaultRemedy => "Download or export the file again; its size or checksum at the source shows whether it is whole.";
 }
 
 /// <summary>A base model cannot be computed: an unknown architecture or an unknown value of a field that changes numbers.</summary>
@@ -14,6 +16,8 @@ public sealed class UnsupportedModelException(string message, Exception? innerEx
 {
     /// <inheritdoc/>
     public override string Category => "UnsupportedModel";
+
+    private protected override string DefaultRemedy => "Compare the model's config.json with the original; sway doctor lists the architectures that are computed.";
 }
 
 /// <summary>A tokenizer cannot be read, or a text cannot be tokenized as asked.</summary>
@@ -22,6 +26,8 @@ public sealed class TokenizationException(string message, Exception? innerExcept
 {
     /// <inheritdoc/>
     public override string Category => "Tokenization";
+
+    private protected override string DefaultRemedy => "Take tokenizer.json and tokenizer_config.json from the model's repository again.";
 }
 
 /// <summary>A native library is missing, cannot be loaded, or reported an error.</summary>
@@ -30,6 +36,8 @@ public sealed class NativeLibraryException(string message, Exception? innerExcep
 {
     /// <inheritdoc/>
     public override string Category => "NativeLibrary";
+
+    private protected override string DefaultRemedy => "Use the CPU engine (-Backend Cpu, --backend cpu); sway doctor says where the library was looked for.";
 }
 
 /// <summary>A measurement cannot be made: non-finite numbers, an empty prompt without a start token, and the like.</summary>
@@ -38,14 +46,36 @@ public sealed class ScoringException(string message, Exception? innerException =
 {
     /// <inheritdoc/>
     public override string Category => "Scoring";
+
+    private protected override string DefaultRemedy => "Check the prompt and the weights: Test-LoraAdapter (sway test) finds numbers that are not finite.";
+}
+
+/// <summary>Why an output cannot be written.</summary>
+public enum OutputErrorKind
+{
+    /// <summary>No folder can be made of that name.</summary>
+    Invalid,
+
+    /// <summary>Something lies there already.</summary>
+    Exists,
+
+    /// <summary>The output is what is to be read, or holds it.</summary>
+    IsSource,
 }
 
 /// <summary>An output cannot be written: it exists already, or lies where the input lies.</summary>
-public sealed class OutputException(string message, Exception? innerException = null)
+public sealed class OutputException(OutputErrorKind kind, string message, Exception? innerException = null)
     : SwayException(message, innerException)
 {
+    /// <summary>Why.</summary>
+    public OutputErrorKind Kind => kind;
+
     /// <inheritdoc/>
     public override string Category => "Output";
+
+    private protected override string DefaultRemedy => kind == OutputErrorKind.Exists
+        ? "Use -Force (--force) to replace it."
+        : "Name another folder with -Destination (--destination).";
 }
 
 /// <summary>The cache cannot serve: a setting is wrong, or a file changes while it is read.</summary>

@@ -21,5 +21,13 @@ public abstract class SwayException : Exception
     public abstract string Category { get; }
 
     /// <summary>What to try next: a command, a parameter or a file, in one sentence.</summary>
-    public string? Remedy { get; init; }
+    [System.Diagnostics.CodeAnalysis.AllowNull]
+    public string Remedy
+    {
+        get => field ?? DefaultRemedy;
+        init;
+    }
+
+    /// <summary>What to try where the error itself does not say it better.</summary>
+    private protected abstract string DefaultRemedy { get; }
 }

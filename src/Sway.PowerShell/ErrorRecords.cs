@@ -14,7 +14,8 @@ internal static class ErrorRecords
             ConversionRefusedException => ("ConversionRefused", ErrorCategory.InvalidData),
             AdapterFormatException => ("InvalidAdapter", ErrorCategory.InvalidData),
             UnsupportedModelException => ("UnsupportedModel", ErrorCategory.NotImplemented),
-            OutputException { Path: { } path } when System.IO.Path.Exists(path) => ("OutputExists", ErrorCategory.ResourceExists),
+            OutputException { Kind: OutputErrorKind.Exists } => ("OutputExists", ErrorCategory.ResourceExists),
+            OutputException { Kind: OutputErrorKind.IsSource } => ("OutputIsSource", ErrorCategory.InvalidArgument),
             OutputException => ("InvalidOutput", ErrorCategory.InvalidArgument),
             NativeLibraryException => ("NativeLibraryUnavailable", ErrorCategory.ResourceUnavailable),
             SwayException known => (known.Category + "Failed", ErrorCategory.InvalidResult),
@@ -68,5 +69,5 @@ internal static class ErrorRecords
         parameter);
 
     internal static ErrorRecord OutputExists(string path) => Of(
-        new OutputException($"'{path}' exists already.") { Path = path, Remedy = "Use -Force to replace it." }, path);
+        new OutputException(OutputErrorKind.Exists, $"'{path}' exists already.") { Path = path, Remedy = "Use -Force to replace it." }, path);
 }

@@ -12,7 +12,7 @@ public sealed class ConversionRefusedException : SwayException
         Path = path;
         Refusals = refusals;
         Tensors = [.. refusals.SelectMany(refusal => refusal.Modules).Distinct(StringComparer.Ordinal)];
-        Remedy = refusals.Select(refusal => refusal.Remedy).FirstOrDefault(remedy => remedy is not null);
+        Remedy = refusals[0].Remedy;
     }
 
     /// <summary>All reasons, the first found first.</summary>
@@ -20,6 +20,8 @@ public sealed class ConversionRefusedException : SwayException
 
     /// <summary>The category of the first reason.</summary>
     public override string Category => Refusals[0].Category.ToString();
+
+    private protected override string DefaultRemedy => Refusals[0].Remedy;
 
     private static string Describe(string path, IReadOnlyList<Refusal> refusals)
     {
@@ -35,7 +37,8 @@ public sealed class ConversionRefusedException : SwayException
                 text.Append(refusal.Modules.Count > Shown ? $" and {refusal.Modules.Count - Shown} more)" : ")");
             }
 
-            if (refusal.Remedy is not null)
+            // One remedy for several reasons is told once, after the last of them.
+            if (!refusals.Skip(i + 1).Any(later => later.Remedy == refusal.Remedy))
             {
                 text.Append(" Remedy: ").Append(refusal.Remedy);
             }

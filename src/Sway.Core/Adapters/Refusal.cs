@@ -60,6 +60,11 @@ public sealed record Refusal(RefusalCategory Category, string Reason)
     /// <summary>Every tensor or module that it concerns.</summary>
     public IReadOnlyList<string> Modules { get; init; } = [];
 
-    /// <summary>What to try next, in one sentence.</summary>
-    public string? Remedy { get; init; }
+    /// <summary>What to try next, in one sentence: of this case, else of the category.</summary>
+    [System.Diagnostics.CodeAnalysis.AllowNull]
+    public string Remedy
+    {
+        get => field ?? RefusalCatalog.Explain(Category).Remedy;
+        init;
+    }
 }

@@ -80,7 +80,7 @@ public static class AdapterConverter
             DeltaVerifier.Require(difference.Value, plan.Summary.Source);
         }
 
-        folder.Commit(options.Force);
+        folder.Commit(options.Force, cancellationToken);
         return plan.Summary with
         {
             FullName = output,
@@ -103,12 +103,12 @@ public static class AdapterConverter
         if (string.Equals(source, output, comparison)
             || source.StartsWith(output + System.IO.Path.DirectorySeparatorChar, comparison))
         {
-            throw new OutputException($"The output {output} is the source itself or holds it.") { Path = output, Remedy = "Name another folder with -Destination (--destination)." };
+            throw new OutputException(OutputErrorKind.IsSource, $"The output {output} is the source itself or holds it.") { Path = output };
         }
 
         if (File.Exists(output) || (Directory.Exists(output) && !force))
         {
-            throw new OutputException($"{output} exists already.") { Path = output, Remedy = "Use -Force (--force) to replace it." };
+            throw new OutputException(OutputErrorKind.Exists, $"{output} exists already.") { Path = output };
         }
     }
 

@@ -8,6 +8,8 @@ namespace Sway.IO;
 /// </summary>
 internal sealed class AtomicDirectory : IDisposable
 {
+    private const int MaximumAttempts = 10;
+
     private readonly string _destination;
     private bool _committed;
 
@@ -24,7 +26,7 @@ internal sealed class AtomicDirectory : IDisposable
     {
         string full = Path.TrimEndingDirectorySeparator(Path.GetFullPath(destination));
         string parent = Path.GetDirectoryName(full)
-            ?? throw new OutputException($"{destination} cannot be an output folder.") { Path = destination };
+            ?? throw new OutputException(OutputErrorKind.Invalid, $"{destination} cannot be an output folder.") { Path = destination };
         Directory.CreateDirectory(parent);
         string temporary = TemporaryName(full);
         Directory.CreateDirectory(temporary);
@@ -33,9 +35,28 @@ internal sealed class AtomicDirectory : IDisposable
 
     /// <summary>Puts the folder in its place.</summary>
     /// <param name="replace">Replaces an existing folder; otherwise an existing one is an error.</param>
-    public void Commit(bool replace)
+    /// <param name="cancellationToken">The last moment to stop: what was written is then removed.</param>
+    public void Commit(bool replace, CancellationToken cancellationToken)
     {
+        cancellationToken.ThrowIfCancellationRequested();
         DiskSync.FlushDirectory(TemporaryPath);
+        int attempts = 0;
+        while (!TryPlace(replace))
+        {
+            // Another process put its result there in between; with -Force the last one stays.
+            if (!replace || ++attempts == MaximumAttempts)
+            {
+                throw new OutputException(OutputErrorKind.Exists, $"{_destination} exists already.") { Path = _destination };
+            }
+        }
+
+        _committed = true;
+        DiskSync.FlushDirectory(Path.GetDirectoryName(_destination)!);
+    }
+
+    /// <summary>False when something else has taken the place. What was there before is never lost to an error.</summary>
+    private bool TryPlace(bool replace)
+    {
         string? old = null;
         if (replace && Directory.Exists(_destination))
         {
@@ -43,30 +64,31 @@ internal sealed class AtomicDirectory : IDisposable
             Directory.Move(_destination, old);
         }
 
+        bool taken = false;
         try
         {
             Directory.Move(TemporaryPath, _destination);
         }
-        catch (IOException e) when (Directory.Exists(_destination) || File.Exists(_destination))
+        catch (Exception e)
         {
-            if (old is not null && !Directory.Exists(_destination))
+            taken = e is IOException && System.IO.Path.Exists(_destination);
+            if (!taken)
             {
-                Directory.Move(old, _destination);
-                old = null;
-            }
+                if (old is not null)
+                {
+                    Directory.Move(old, _destination);
+                }
 
-            throw new OutputException($"{_destination} exists already.", e) { Path = _destination, Remedy = "Use -Force (--force) to replace it." };
-        }
-        finally
-        {
-            if (old is not null)
-            {
-                Directory.Delete(old, recursive: true);
+                throw;
             }
         }
 
-        _committed = true;
-        DiskSync.FlushDirectory(Path.GetDirectoryName(_destination)!);
+        if (old is not null)
+        {
+            Directory.Delete(old, recursive: true);
+        }
+
+        return !taken;
     }
 
     public void Dispose()

@@ -97,7 +97,7 @@ public static class AdapterCombiner
         long written = SafetensorsWriter.Write(
             Path.Combine(output.TemporaryPath, plan.TensorFileName), plan.Tensors, plan.Metadata, progress, cancellationToken: cancellationToken);
         AtomicFile.WriteNew(Path.Combine(output.TemporaryPath, AdapterLocation.ConfigName), plan.Configuration);
-        output.Commit(options.Force);
+        output.Commit(options.Force, cancellationToken);
         return result with { WrittenBytes = written };
     }
 

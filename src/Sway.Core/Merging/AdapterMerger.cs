@@ -75,7 +75,7 @@ public static class AdapterMerger
         var merged = new MergedModel(model, weights, terms, options.Dequantize);
         long written = MergedModelFiles.Write(
             output.TemporaryPath, model.Folder, weights, merged, options.Dequantize && quantization is not null, progress, cancellationToken);
-        output.Commit(options.Force);
+        output.Commit(options.Force, cancellationToken);
         return result with { TensorCount = merged.Changed, WrittenBytes = written };
     }
 
@@ -85,11 +85,11 @@ public static class AdapterMerger
         if (full == adapter || full == baseFolder || adapter.StartsWith(full + Path.DirectorySeparatorChar, StringComparison.Ordinal)
             || baseFolder?.StartsWith(full + Path.DirectorySeparatorChar, StringComparison.Ordinal) == true)
         {
-            throw new OutputException($"{destination} holds what is to be read.") { Path = full, Remedy = "Name another folder." };
+            throw new OutputException(OutputErrorKind.IsSource, $"{destination} holds what is to be read.") { Path = full };
         }
 
         return !force && (Directory.Exists(full) || File.Exists(full))
-            ? throw new OutputException($"{destination} exists already.") { Path = full, Remedy = "Use -Force (--force) to replace it." }
+            ? throw new OutputException(OutputErrorKind.Exists, $"{destination} exists already.") { Path = full }
             : full;
     }
 

@@ -6,6 +6,9 @@ namespace Sway.Conversion.Mlx;
 /// <summary>What resolving an adapter against its base has found so far: modules, refusals, things left out.</summary>
 internal sealed class MlxResolution(LoraAdapter adapter, BaseModel? baseModel, ConversionOptions options)
 {
+    /// <summary>How the reason of a part begins that the user allowed to be dropped.</summary>
+    public const string ByRequest = "left out by request";
+
     public LoraAdapter Adapter { get; } = adapter;
 
     public BaseModel? Base { get; } = baseModel;
@@ -32,13 +35,18 @@ internal sealed class MlxResolution(LoraAdapter adapter, BaseModel? baseModel, C
             Losses.Add(category);
             foreach (string name in names)
             {
-                LeftOut[name] = $"left out by request ({category}): {reason}";
+                LeftOut[name] = $"{ByRequest} ({category}): {reason}";
             }
 
             return;
         }
 
-        string? allowed = LossCategories.CanBeAllowed(category) ? $"-AllowLoss {category} (--allow-loss {category}) leaves them out." : null;
-        Refusals.Add(new Refusal(category, reason) { Modules = names, Remedy = remedy ?? allowed });
+        string text = remedy ?? RefusalCatalog.Explain(category).Remedy;
+        if (LossCategories.CanBeAllowed(category) && !text.Contains("AllowLoss", StringComparison.Ordinal))
+        {
+            text += $" Or leave it out: -AllowLoss {category} (--allow-loss {category}).";
+        }
+
+        Refusals.Add(new Refusal(category, reason) { Modules = names, Remedy = text });
     }
 }

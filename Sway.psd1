@@ -20,6 +20,7 @@
         'Get-SwayCache'
         'Merge-LoraAdapter'
         'Repair-MlxAdapter'
+        'Test-LoraAdapter'
     )
     FunctionsToExport    = @()
     VariablesToExport    = @()

@@ -15,6 +15,7 @@ internal static class CommandLine
     [
         ("quickstart", QuickstartCommand.Create),
         ("inspect", InspectCommand.Create),
+        ("test", TestCommand.Create),
         ("convert", ConvertCommand.Create),
         ("explain", ExplainCommand.Create),
         ("repair", RepairCommand.Create),

@@ -18,6 +18,7 @@ namespace Sway.Cli.Output;
 [JsonSerializable(typeof(Merging.LoraAdapterComparison))]
 [JsonSerializable(typeof(Caching.SwayCacheEntry))]
 [JsonSerializable(typeof(TensorFate))]
+[JsonSerializable(typeof(Validation.LoraAdapterTestResult))]
 [JsonSerializable(typeof(Diagnostics.DoctorFinding))]
 [JsonSerializable(typeof(TokenLine))]
 [JsonSerializable(typeof(TextLine))]

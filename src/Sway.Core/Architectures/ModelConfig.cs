@@ -91,6 +91,9 @@ public sealed class ModelConfig
     /// cannot ask for any amount of memory.</summary>
     public int Size(string name, int maximum) => Int(name) is var value && value >= 1 && value <= maximum ? value : throw Unsupported(name);
 
+    /// <summary>As <see cref="Size(string, int)"/>, with the architecture's default.</summary>
+    public int Size(string name, int maximum, int fallback) => Has(name) ? Size(name, maximum) : fallback;
+
     /// <summary>A whole number, or the architecture's default.</summary>
     public int Int(string name, int fallback) => TryGet(name, out var value) ? ToInt(name, value) : fallback;
 

@@ -45,11 +45,13 @@ internal sealed class DecoderWeights(IEngine engine, WeightStore store)
         ? null
         : new LoadedNorm(
             spec,
-            spec.Weight is null ? null : engine.Vector(store, spec.Weight, 0, width),
-            spec.Bias is null ? null : engine.Vector(store, spec.Bias, 0, width));
+            spec.Weight is null ? null : Vector(spec.Weight, width),
+            spec.Bias is null ? null : Vector(spec.Bias, width));
 
-    /// <summary>Loads a vector.</summary>
-    public EngineWeight Vector(string name, int count) => engine.Vector(store, name, 0, count);
+    /// <summary>Loads a vector, all of it: fewer numbers than the model has would be other numbers.</summary>
+    public EngineWeight Vector(string name, int count) => store.Get(name).Info is var info && info.ElementCount == count
+        ? engine.Vector(store, name, 0, count)
+        : throw new UnsupportedModelException($"\"{name}\" has shape {info.ShapeText}, the configuration asks for {count} numbers.");
 
     /// <summary>Loads a vector that may be absent.</summary>
     public EngineWeight? Vector(string? name, int count, bool optional) => name is null && optional ? null : Vector(name!, count);
@@ -69,9 +71,9 @@ internal sealed class DecoderWeights(IEngine engine, WeightStore store)
         {
             Spec = spec,
             Inputs = [.. spec.Inputs.Select(input => engine.ExpertMatrices(store, input, count))],
-            InputBiases = [.. spec.Inputs.Select(input => Vector(input.BiasName, count * input.Outputs, optional: true))],
+            InputBiases = [.. spec.Inputs.Select(input => Vector(input.BiasName, checked(count * input.Outputs), optional: true))],
             Down = engine.ExpertMatrices(store, spec.Down, count),
-            DownBias = Vector(spec.Down.BiasName, count * spec.Down.Outputs, optional: true),
+            DownBias = Vector(spec.Down.BiasName, checked(count * spec.Down.Outputs), optional: true),
             SelectionBias = Vector(spec.Rule.SelectionBias, count, optional: true),
         };
         var loaded = new LoadedExperts(spec, weights, Layer);
@@ -80,7 +82,7 @@ internal sealed class DecoderWeights(IEngine engine, WeightStore store)
     }
 
     private EngineWeight? Bias(LinearSpec spec) =>
-        spec.Bias ? engine.Vector(store, spec.BiasName ?? spec.Module + ".bias", 0, spec.Outputs) : null;
+        spec.Bias ? Vector(spec.BiasName ?? spec.Module + ".bias", spec.Outputs) : null;
 }
 
 /// <summary>A linear layer with its weights.</summary>

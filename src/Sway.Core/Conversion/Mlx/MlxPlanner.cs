@@ -11,20 +11,7 @@ internal static class MlxPlanner
     /// <exception cref="ConversionRefusedException">The result would not be exact.</exception>
     public static ConversionPlan Plan(LoraAdapter adapter, BaseModel? model, BaseSource source, ConversionOptions options, LoraAdapter? initial)
     {
-        var resolution = new MlxResolution(adapter, model, options);
-        foreach (Refusal obstacle in adapter.Obstacles)
-        {
-            resolution.RefuseOrLeaveOut(obstacle.Category, obstacle.Reason, obstacle.Remedy, obstacle.Modules);
-        }
-
-        resolution.Warnings.AddRange(adapter.Warnings);
-        ModuleResolver.Resolve(resolution);
-        TiedModels.Resolve(resolution);
-        InitialFactors.Resolve(resolution, initial);
-        ExtraTensors.Resolve(resolution);
-        TargetCoverage.Check(resolution);
-        CheckDuplicates(resolution);
-        CheckDora(resolution);
+        MlxResolution resolution = Resolve(adapter, model, options, initial);
         if (resolution.Refusals.IsEmpty && resolution.Modules.Count == 0)
         {
             resolution.Refusals.Add(RefusalCategory.MissingWeights, "Nothing of the adapter is left to convert.");
@@ -48,6 +35,26 @@ internal static class MlxPlanner
             Fates = Fates(resolution, factors),
             Deltas = [.. factors.Modules.Select(module => module.Delta)],
         };
+    }
+
+    /// <summary>Finds the place of everything in mlx-lm's model, and all that stands against an exact result.</summary>
+    public static MlxResolution Resolve(LoraAdapter adapter, BaseModel? model, ConversionOptions options, LoraAdapter? initial)
+    {
+        var resolution = new MlxResolution(adapter, model, options);
+        foreach (Refusal obstacle in adapter.Obstacles)
+        {
+            resolution.RefuseOrLeaveOut(obstacle.Category, obstacle.Reason, obstacle.Remedy, obstacle.Modules);
+        }
+
+        resolution.Warnings.AddRange(adapter.Warnings);
+        ModuleResolver.Resolve(resolution);
+        TiedModels.Resolve(resolution);
+        InitialFactors.Resolve(resolution, initial);
+        ExtraTensors.Resolve(resolution);
+        TargetCoverage.Check(resolution);
+        CheckDuplicates(resolution);
+        CheckDora(resolution);
+        return resolution;
     }
 
     private static void CheckDuplicates(MlxResolution resolution)

@@ -14,7 +14,7 @@ internal static class HybridModels
         var types = m.Config.Texts("layer_types")
             ?? [.. Enumerable.Range(0, m.Layers).Select(i => attention is null || attention.Contains(i) ? "full_attention" : "conv")];
         var bias = m.Config.Flag("conv_bias", false);
-        var taps = m.Config.Int("conv_L_cache", 3);
+        var taps = m.Config.Size("conv_L_cache", 1024, 3);
         var layers = m.Each((i, path) => new LayerSpec
         {
             Path = path,
@@ -99,8 +99,8 @@ internal static class HybridModels
             throw m.Config.Unsupported("hidden_act");
         }
 
-        var (keyHeads, valueHeads) = (m.Config.Int("linear_num_key_heads", 16), m.Config.Int("linear_num_value_heads", 32));
-        var (keySize, valueSize) = (m.Config.Int("linear_key_head_dim", 128), m.Config.Int("linear_value_head_dim", 128));
+        var (keyHeads, valueHeads) = (m.Config.Size("linear_num_key_heads", 1 << 16, 16), m.Config.Size("linear_num_value_heads", 1 << 16, 32));
+        var (keySize, valueSize) = (m.Config.Size("linear_key_head_dim", 1 << 16, 128), m.Config.Size("linear_value_head_dim", 1 << 16, 128));
         return new DeltaRuleSpec
         {
             QueryKeyValue = new LinearSpec(path + ".in_proj_qkv", (2 * keyHeads * keySize) + (valueHeads * valueSize), m.Hidden),
@@ -109,7 +109,7 @@ internal static class HybridModels
             Decay = new LinearSpec(path + ".in_proj_a", valueHeads, m.Hidden),
             Output = new LinearSpec(path + ".out_proj", m.Hidden, valueHeads * valueSize),
             Kernel = path + ".conv1d.weight",
-            Taps = m.Config.Int("linear_conv_kernel_dim", 4),
+            Taps = m.Config.Size("linear_conv_kernel_dim", 1 << 16, 4),
             LogA = path + ".A_log",
             StepBias = path + ".dt_bias",
             OutputNorm = m.Rms(path + ".norm"),

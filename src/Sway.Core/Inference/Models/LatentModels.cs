@@ -43,7 +43,7 @@ internal static class LatentModels
         var third = m.Config.ModelType is "deepseek_v3";
         var dense = m.Config.Int("first_k_dense_replace", third ? 3 : 0);
         var width = m.Config.Int("moe_intermediate_size");
-        var rope = m.Rope(headSize: m.Config.Int("qk_rope_head_dim", 64));
+        var rope = m.Rope(headSize: m.Config.Size("qk_rope_head_dim", 1 << 16, 64));
         return m.Decoder(m.Each((i, path) => m.PreNorm(
             path,
             Attention(m, path + ".self_attn", rope, interleaved),
@@ -62,10 +62,10 @@ internal static class LatentModels
 
     private static LatentAttentionSpec Attention(ModelFamily m, string path, RopeTable rope, bool interleaved)
     {
-        var plain = m.Config.Int("qk_nope_head_dim", 128);
-        var rotated = m.Config.Int("qk_rope_head_dim", 64);
-        var value = m.Config.Int("v_head_dim", 128);
-        var latent = m.Config.Int("kv_lora_rank", 512);
+        var plain = m.Config.Size("qk_nope_head_dim", 1 << 16, 128);
+        var rotated = m.Config.Size("qk_rope_head_dim", 1 << 16, 64);
+        var value = m.Config.Size("v_head_dim", 1 << 16, 128);
+        var latent = m.Config.Size("kv_lora_rank", 1 << 16, 512);
         var size = plain + rotated;
         var queryRank = m.Config.IntOrNull("q_lora_rank", 1536);
         return new LatentAttentionSpec

@@ -84,4 +84,6 @@ public sealed class CacheException(string message, Exception? innerException = n
 {
     /// <inheritdoc/>
     public override string Category => "Cache";
+
+    private protected override string DefaultRemedy => "Use --no-cache, or remove what is damaged with Clear-SwayCache (sway cache clear).";
 }

@@ -29,5 +29,5 @@ public abstract class SwayException : Exception
     }
 
     /// <summary>What to try where the error itself does not say it better.</summary>
-    private protected abstract string DefaultRemedy { get; }
+    private protected virtual string DefaultRemedy => "Run sway doctor --self-test, which shows what works on this machine.";
 }

@@ -1,4 +1,5 @@
 using System.Numerics.Tensors;
+using Sway.Conversion;
 using Sway.Tensors;
 
 namespace Sway.Validation;
@@ -21,9 +22,9 @@ internal static class DeltaDistance
     }
 
     /// <summary>Compares two deltas of one module; a missing one is zero. Null when the sizes differ.</summary>
-    public static Distance? Between(ModuleDelta? left, ModuleDelta? right, CancellationToken cancellationToken)
+    public static Distance? Between(NamedDelta? left, NamedDelta? right, CancellationToken cancellationToken)
     {
-        ModuleDelta any = left ?? right!;
+        NamedDelta any = left ?? right!;
         if (left is not null && right is not null && (left.A.Rank != right.A.Rank || left.A.Shape[^1] != right.A.Shape[^1]
             || left.B.Shape[^2] != right.B.Shape[^2] || (left.A.Rank == 3 && left.A.Shape[0] != right.A.Shape[0])))
         {
@@ -104,7 +105,7 @@ internal static class DeltaDistance
     /// <summary>The factors of one matrix as float64.</summary>
     private sealed record Factors(double[] A, double[] B, double Scaling, int Rank, int Rows, int Columns)
     {
-        public static Factors? Of(ModuleDelta? delta, long expert)
+        public static Factors? Of(NamedDelta? delta, long expert)
         {
             if (delta is null)
             {

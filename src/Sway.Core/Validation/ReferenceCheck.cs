@@ -1,5 +1,6 @@
 using Sway.Adapters;
 using Sway.Architectures;
+using Sway.Conversion;
 using Sway.Tensors;
 
 namespace Sway.Validation;
@@ -18,7 +19,7 @@ internal static class ReferenceCheck
             try
             {
                 own = model is null ? BaseModelLocator.Open(reference.Path, reference.BaseModelName, null, !options.NoBaseLookup, out _) : null;
-                return Compare(DeltaSet.Of(adapter, reference, model ?? own), reference.Path, options.Tolerance, findings, cancellationToken);
+                return Compare(adapter, reference, model ?? own, options.Tolerance, findings, cancellationToken);
             }
             finally
             {
@@ -35,14 +36,24 @@ internal static class ReferenceCheck
         }
     }
 
-    private static ReferenceComparison Compare(DeltaSet set, string reference, double tolerance, FindingList findings, CancellationToken cancellationToken)
+    private static ReferenceComparison Compare(
+        LoraAdapter adapter, LoraAdapter reference, BaseModel? model, double tolerance, FindingList findings, CancellationToken cancellationToken)
     {
-        Dictionary<string, ModuleDelta> others = set.Reference.ToDictionary(delta => delta.Module, StringComparer.Ordinal);
+        RequireKnown(adapter);
+        RequireKnown(reference);
+        var warnings = new List<string>();
+        (IReadOnlyList<NamedDelta> first, IReadOnlyList<NamedDelta> second) = SharedNames.Of(adapter, reference, model, warnings);
+        foreach (string warning in warnings)
+        {
+            findings.Add(new AdapterFinding(FindingSeverity.Information, FindingCategory.Doubtful, warning));
+        }
+
+        Dictionary<string, NamedDelta> others = second.ToDictionary(delta => delta.Name, StringComparer.Ordinal);
         var modules = new List<ModuleDifference>();
-        foreach (ModuleDelta delta in set.Adapter)
+        foreach (NamedDelta delta in first)
         {
             cancellationToken.ThrowIfCancellationRequested();
-            others.Remove(delta.Module, out ModuleDelta? other);
+            others.Remove(delta.Name, out NamedDelta? other);
             modules.Add(Difference(delta, other, findings, cancellationToken));
         }
 
@@ -62,18 +73,19 @@ internal static class ReferenceCheck
             });
         }
 
-        if (set.LeftOut.Count > 0)
+        string[] beside = [.. Beside(adapter), .. Beside(reference)];
+        if (beside.Length > 0)
         {
             findings.Add(new AdapterFinding(FindingSeverity.Warning, FindingCategory.NotCompared, "Tensors beside the low-rank factors are not compared.")
             {
-                Modules = set.LeftOut,
+                Modules = beside,
                 Remedy = "Compare merged models where these tensors matter.",
             });
         }
 
         return new ReferenceComparison
         {
-            FullName = reference,
+            FullName = reference.Path,
             IsSame = different.Length == 0,
             MaxAbsoluteDifference = absolute,
             MaxRelativeDifference = relative,
@@ -81,9 +93,24 @@ internal static class ReferenceCheck
         };
     }
 
-    private static ModuleDifference Difference(ModuleDelta? left, ModuleDelta? right, FindingList findings, CancellationToken cancellationToken)
+    /// <summary>An obstacle that leaves a delta unknown; what only another format cannot hold is none.</summary>
+    private static void RequireKnown(LoraAdapter adapter)
     {
-        string name = (left ?? right)!.Module;
+        Refusal[] unknown = [.. adapter.Obstacles
+            .Where(obstacle => !LossCategories.CanBeAllowed(obstacle.Category) && FindingList.SeverityOf(obstacle.Category) == FindingSeverity.Error)];
+        if (unknown.Length > 0)
+        {
+            throw new ConversionRefusedException(adapter.Path, unknown);
+        }
+    }
+
+    private static IEnumerable<string> Beside(LoraAdapter adapter) => adapter.Extras
+        .Where(extra => extra.Kind is not (AdapterExtraKind.TrainingBuffer or AdapterExtraKind.BaseLayerCopy))
+        .Select(extra => extra.Name);
+
+    private static ModuleDifference Difference(NamedDelta? left, NamedDelta? right, FindingList findings, CancellationToken cancellationToken)
+    {
+        string name = (left ?? right)!.Name;
         string side = left is null ? "Reference" : right is null ? "Adapter" : "Both";
         if (DeltaDistance.Between(left, right, cancellationToken) is not { } distance)
         {

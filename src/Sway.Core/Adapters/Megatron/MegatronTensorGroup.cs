@@ -17,6 +17,9 @@ internal sealed partial class MegatronTensorGroup
         Projection = projection;
     }
 
+    // The pattern looks for the last of several ".adapter.", which on a text of megabytes takes its square.
+    private const int MaximumName = 4096;
+
     /// <summary>The layer's path with <c>layers.*</c> where the number is an axis and experts without a number.</summary>
     public string Path { get; }
 
@@ -33,7 +36,7 @@ internal sealed partial class MegatronTensorGroup
     public IEnumerable<string> TensorNames => _parts.Values.Select(tensor => tensor.Name);
 
     /// <summary>True for the name of a tensor that is part of an adapter.</summary>
-    public static bool IsAdapterTensor(string name) => Name().IsMatch(name);
+    public static bool IsAdapterTensor(string name) => name.Length <= MaximumName && Name().IsMatch(name);
 
     /// <summary>Sorts tensors into groups, in the order of the first tensor of each.</summary>
     public static IReadOnlyList<MegatronTensorGroup> Group(IEnumerable<TensorInfo> tensors, RefusalList refusals)
@@ -104,12 +107,12 @@ internal sealed partial class MegatronTensorGroup
         return LayerNumber().IsMatch(path) ? path : LayerStack().Replace(path, "decoder.layers.*.");
     }
 
-    [GeneratedRegex(@"^(?<path>[^\n]+)\.adapter\.(adapter_(?<projection>q|k|v|gate|up)\.)?(?<part>linear_in\.weight|linear_out\.weight(\.(z|x|B|C|dt))?|weight_magnitude)$", RegexOptions.CultureInvariant | RegexOptions.ExplicitCapture, 1000)]
+    [GeneratedRegex(@"^(?<path>[^\n]+)\.adapter\.(adapter_(?<projection>q|k|v|gate|up)\.)?(?<part>linear_in\.weight|linear_out\.weight(\.(z|x|B|C|dt))?|weight_magnitude)$", RegexOptions.CultureInvariant | RegexOptions.ExplicitCapture, 60_000)]
     private static partial Regex Name();
 
-    [GeneratedRegex(@"(?:^|\.)layers\.(?<number>[0-9]{1,6})\.", RegexOptions.CultureInvariant | RegexOptions.ExplicitCapture, 1000)]
+    [GeneratedRegex(@"(?:^|\.)layers\.(?<number>[0-9]{1,6})\.", RegexOptions.CultureInvariant | RegexOptions.ExplicitCapture, 60_000)]
     private static partial Regex LayerNumber();
 
-    [GeneratedRegex(@"decoder\.layers\.", RegexOptions.CultureInvariant, 1000)]
+    [GeneratedRegex(@"decoder\.layers\.", RegexOptions.CultureInvariant, 60_000)]
     private static partial Regex LayerStack();
 }

@@ -8,8 +8,8 @@ namespace Sway.Adapters.Peft;
 /// </summary>
 internal sealed class PythonPattern
 {
-    // A pattern that needs longer for one path backtracks without end; it is refused.
-    private static readonly TimeSpan s_limit = TimeSpan.FromMilliseconds(300);
+    // A pattern that needs longer for one path backtracks without end; it is refused. Long enough that a busy machine refuses nothing else.
+    private static readonly TimeSpan s_limit = TimeSpan.FromSeconds(3);
 
     private readonly Regex _regex;
 

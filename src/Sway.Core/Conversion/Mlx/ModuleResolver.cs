@@ -185,6 +185,6 @@ internal static partial class ModuleResolver
         }
     }
 
-    [GeneratedRegex(@"\Amodel\.layers\.(0|[1-9][0-9]{0,4})\.(self_attn\.[qkvo]_proj|mlp\.(gate|up|down)_proj)\z", RegexOptions.CultureInvariant | RegexOptions.ExplicitCapture, 1000)]
+    [GeneratedRegex(@"\Amodel\.layers\.(0|[1-9][0-9]{0,4})\.(self_attn\.[qkvo]_proj|mlp\.(gate|up|down)_proj)\z", RegexOptions.CultureInvariant | RegexOptions.ExplicitCapture, 60_000)]
     internal static partial Regex CommonPath();
 }

@@ -29,10 +29,10 @@ internal static class ErrorRecords
         var record = new ErrorRecord(exception, id, category, fullName);
         if (exception is SwayException { Remedy: { } remedy })
         {
-            string message = exception.Message.Contains(remedy, StringComparison.Ordinal)
+            // In the message only: PowerShell would print a recommended action once more below it.
+            record.ErrorDetails = new ErrorDetails(exception.Message.Contains(remedy, StringComparison.Ordinal)
                 ? exception.Message
-                : $"{exception.Message} {remedy}";
-            record.ErrorDetails = new ErrorDetails(message) { RecommendedAction = remedy };
+                : $"{exception.Message} {remedy}");
         }
 
         return record;

@@ -32,6 +32,11 @@ internal sealed class AttentionRunner : MixerRunner
     public AttentionRunner(IEngine engine, DecoderWeights weights, AttentionSpec spec, int layer)
     {
         (_engine, _spec, _layer) = (engine, spec, layer);
+        if (spec.Rule.Heads % spec.Rule.KeyHeads != 0)
+        {
+            throw new UnsupportedModelException($"{spec.Output.Module}: {spec.Rule.KeyHeads} heads of keys do not share {spec.Rule.Heads} of queries evenly.");
+        }
+
         _projections = [.. spec.Projections.Select(weights.Linear)];
         _output = weights.Linear(spec.Output);
         _queryNorm = weights.Norm(spec.QueryNorm, NormWidth(spec.Rule.Heads));

@@ -130,7 +130,7 @@ internal sealed class FuzzRun : IDisposable
 
     private void JudgeError(int seed, string victim, byte[] changed, Exception error, string work)
     {
-        if (error is not SwayException known)
+        if (error is not SwayException known || !_target.MayFail)
         {
             string[] frames = [.. (error.StackTrace ?? "").Split('\n').Where(line => line.Contains("Sway.", StringComparison.Ordinal)).Take(4)];
             Report(seed, victim, changed, $"{error.GetType().Name} at {frames.FirstOrDefault()?.Trim()}", error.Message + Environment.NewLine + string.Join('\n', frames));

@@ -1,3 +1,4 @@
+using System.Text.Json;
 using Sway.Adapters;
 using Sway.Adapters.Megatron;
 using Sway.Adapters.Mlx.Repair;
@@ -6,6 +7,7 @@ using Sway.Scoring;
 using Sway.Tokenization;
 using Sway.Unit.Adapters.Megatron;
 using Sway.Unit.Support;
+using Sway.Validation;
 
 namespace Sway.Unit.Fuzzing;
 
@@ -21,6 +23,9 @@ internal sealed record FuzzTarget(string Name, string Source, string? Base, Acti
 
     /// <summary>True when a conversion that succeeds is compared with an independent reading of the changed files.</summary>
     public bool HasIndependentReading { get; init; }
+
+    /// <summary>False where damage is a result, so that no error may come out at all.</summary>
+    public bool MayFail { get; init; } = true;
 
     /// <summary>Every reader, by the kinds of files that it takes.</summary>
     public static IReadOnlyList<FuzzTarget> All { get; } =
@@ -62,6 +67,10 @@ internal sealed record FuzzTarget(string Name, string Source, string? Base, Acti
         Mlx("legacy-0.0.14-npz", "llama-classic"),
         Mlx("legacy-0.14.0-alpha", "llama-classic"),
         Mlx("legacy-flattened-qwen3-moe", "qwen3-moe"),
+        Testing("peft/cases/rank-pattern/adapter", "peft/models/llama-untied"),
+        Testing("peft/cases/dora-linear/adapter", "peft/models/llama-untied"),
+        Testing("names/tp-qwen3moe-both-attn", "names/models/qwen3moe"),
+        Testing("mlx/adapters/lora-mixed-keys", "mlx/models/llama-untied"),
         Megatron("lora-tp2-f32"),
         Megatron("moe-sequential-ep2-f32"),
         Megatron("mcore016-lora-tp1-f32"),
@@ -108,6 +117,14 @@ internal sealed record FuzzTarget(string Name, string Source, string? Base, Acti
         string Below(string path) => Path.GetRelativePath(Repository.Fixture(), path).Replace('\\', '/');
         return new FuzzTarget("megatron-" + name, Below(Directory.Exists(Path.Combine(fixture.Checkpoint, "iter_0000120")) ? Path.Combine(fixture.Checkpoint, "iter_0000120") : fixture.Checkpoint), Below(fixture.Base), InspectAndConvert);
     }
+
+    private static FuzzTarget Testing(string source, string model) => new("test-" + source.Replace('/', '-'), source, model, (source, model, _) =>
+    {
+        LoraAdapterTestResult result = AdapterTester.Test(source, new AdapterTestOptions { BaseModel = model, Reference = source });
+        result.Findings.ShouldAllBe(finding => finding.Message.Length > 0 && finding.Category.Length > 0);
+        JsonSerializer.SerializeToUtf8Bytes(result).Length.ShouldBeGreaterThan(0);
+    })
+    { MayFail = false };
 
     private static FuzzTarget Scoring(string name) => new("scoring-" + name, "scoring/" + name, null, (source, _, _) =>
     {

@@ -25,7 +25,7 @@ internal sealed class ModelFamily(ModelConfig config, Func<string, bool> has)
 
     /// <summary>Key heads.</summary>
     public int KeyHeads => (config.IntOrNull("num_key_value_heads", ClassDefaults.KeyHeads(config.ModelType)) ?? Heads) is var heads
-        && heads >= 1 && heads <= Heads && Heads % heads == 0 ? heads : throw config.Unsupported("num_key_value_heads");
+        && heads is >= 1 and <= MaximumSize ? heads : throw config.Unsupported("num_key_value_heads");
 
     /// <summary>Dimensions of a head.</summary>
     public int HeadSize => (config.IntOrNull("head_dim", ClassDefaults.HeadSize(config.ModelType)) ?? Hidden / Heads) is var size

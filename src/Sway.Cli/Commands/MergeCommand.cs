@@ -28,10 +28,11 @@ internal static class MergeCommand
         var alpha = new Option<double?>("--alpha") { Description = "Alpha, where a source lacks it.", HelpName = "X" };
         var adapterName = new Option<string?>("--adapter-name") { Description = "Which adapter, where one folder or file holds several.", HelpName = "NAME" };
         var whatIf = new Option<bool>("--what-if") { Description = "Say what would be written, and write nothing." };
+        var electByCount = new Option<bool>("--elect-by-count") { Description = "Let the ties methods elect a sign by count in place of by sum." };
         var force = new Option<bool>("--force") { Description = "Replace an output that exists." };
         var command = new Command("merge", "Merge an adapter into its base model, or several adapters into one.")
         {
-            paths, destination, baseModel, weight, method, rank, density, dequantize, safeMerge, alpha, adapterName, force, whatIf,
+            paths, destination, baseModel, weight, method, rank, density, electByCount, dequantize, safeMerge, alpha, adapterName, force, whatIf,
         };
         return command.Runs(context =>
         {
@@ -44,6 +45,7 @@ internal static class MergeCommand
                     Weights = Weights(context.Value(weight), sources.Length),
                     Rank = context.Value(rank),
                     Density = context.Value(density),
+                    ElectByCount = context.Value(electByCount),
                     BaseModel = context.Value(baseModel),
                     Alpha = context.Value(alpha),
                     Force = context.Value(force),

@@ -1,6 +1,8 @@
 using System.Text.Json;
 using Sway.Adapters;
 using Sway.Architectures;
+using Sway.Conversion;
+using Sway.Conversion.Mlx;
 using Sway.Tensors;
 
 namespace Sway.Merging;
@@ -11,6 +13,7 @@ internal sealed class MergePlacement(BaseModel model, TensorFile weights, LoraAd
     private readonly bool _fanInFanOut = adapter.Config.ValueKind == JsonValueKind.Object
         && adapter.Config.TryGetProperty("fan_in_fan_out", out JsonElement fan) && fan.ValueKind == JsonValueKind.True;
 
+    private readonly ConversionOptions _options = new();
     private readonly Dictionary<string, List<MergeTerm>> _terms = new(StringComparer.Ordinal);
     private readonly List<string> _unplaced = [];
 
@@ -20,7 +23,7 @@ internal sealed class MergePlacement(BaseModel model, TensorFile weights, LoraAd
         foreach (LoraModule module in modules)
         {
             bool placed = module.Packing == ExpertPacking.PeftParameter ? PlacePacked(module)
-                : module.Naming == ModuleNaming.HuggingFace ? PlaceMatrix(module, module.Path, FanInFanOut(module.Path))
+                : module.Naming == ModuleNaming.HuggingFace ? PlaceHuggingFace(module)
                 : module.Naming == ModuleNaming.Mlx && PlaceMlx(module);
             if (!placed)
             {
@@ -40,10 +43,21 @@ internal sealed class MergePlacement(BaseModel model, TensorFile weights, LoraAd
         return _terms;
     }
 
+    private ExpertPlacement Experts => new(model, weights, Add);
+
+    private bool PlaceHuggingFace(LoraModule module) =>
+        PlaceMatrix(module, module.Path, FanInFanOut(module.Path))
+        || (module is { Kind: LoraModuleKind.Linear, Magnitude: null } && Experts.PlaceOne(module.Path, module.A, module.B, module.Scaling, Peft));
+
     private bool PlaceMlx(LoraModule module)
     {
+        if (module.Kind == LoraModuleKind.Experts)
+        {
+            return Experts.PlaceAll(module.Path, module.A, module.B, module.Scaling, MergeRounding.Mlx);
+        }
+
         // A checkpoint that mlx-lm wrote has its own names and shapes.
-        if (weights.Find(module.Path + ".weight") is { } own && (module.Kind == LoraModuleKind.Experts || FitsMatrix(module, own, transposed: false)))
+        if (weights.Find(module.Path + ".weight") is { } own && FitsMatrix(module, own, transposed: false))
         {
             return Add(own, new MergeTerm
             {
@@ -55,114 +69,28 @@ internal sealed class MergePlacement(BaseModel model, TensorFile weights, LoraAd
             });
         }
 
-        if (model.Map is not { } map)
-        {
-            return false;
-        }
-
-        ModuleMatch[] found = [.. map.FindMlx(module.Path)];
-        if (module.Kind == LoraModuleKind.Experts)
-        {
-            return PlaceExperts(found, module.A, module.B, module.Scaling, MergeRounding.Mlx, module.Magnitude);
-        }
-
-        return found.Any(match => !match.Rule.HasMultipliers && match.Rule.Rows.IsAll && PlaceMatrix(module, match.Path, match.Rule.IsConv1D));
+        return model.Map is { } map
+            && map.FindMlx(module.Path).Any(match => !match.Rule.HasMultipliers && match.Rule.Rows.IsAll && PlaceMatrix(module, match.Path, match.Rule.IsConv1D));
     }
 
-    /// <summary>PEFT's two matrices of all experts, unpacked by the sizes that the base's own weights have.</summary>
+    /// <summary>PEFT's two matrices of all experts, unpacked as the conversion unpacks them.</summary>
     private bool PlacePacked(LoraModule module)
     {
-        if (model.Map is not { } map || model.ExpertCount is not { } experts || module.ParameterName is null
-            || module.A.Shape[0] % experts != 0 || module.B.Shape[1] % experts != 0)
+        if (model.Map is not { } map || module.ParameterName is null)
         {
             return false;
         }
 
-        // Rows of A are expert-major, columns of B rank-major.
-        TensorExpression a = module.A.SplitAxis(0, experts);
-        TensorExpression b = module.B.SplitAxis(1, module.B.Shape[1] / experts).Permute(2, 0, 1);
-        ModuleMatch[] parameters = [.. map.FindParameters(module.Path).Where(match =>
-            match.Path.EndsWith("." + module.ParameterName, StringComparison.Ordinal) && match.Rule.MlxPath is not null)];
-        if (parameters.Length == 0)
+        var resolution = new MlxResolution(adapter, model, _options);
+        PackedExperts.Resolve(resolution, map, module);
+        if (!resolution.Refusals.IsEmpty)
         {
-            return false;
+            refusals.AddRange(resolution.Refusals.ToList());
+            return true;
         }
 
-        long parts = parameters[0].Rule.Rows.Of;
-        bool straight = SizesFit(parameters[0], a.Shape[2], b.Shape[1] / parts);
-        bool exchanged = SizesFit(parameters[0], b.Shape[1], a.Shape[2] / parts);
-        if (straight == exchanged)
-        {
-            return false;
-        }
-
-        if (exchanged)
-        {
-            (a, b) = (b.Permute(0, 2, 1), a.Permute(0, 2, 1));
-        }
-
-        // A router is a bare 2-D parameter; experts are several.
-        bool all = true;
-        foreach (ModuleMatch parameter in parameters)
-        {
-            RowPart rows = parameter.Rule.Rows;
-            TensorExpression part = rows.IsAll ? b
-                : rows.Interleaved ? b.Slice(1, rows.Index, b.Shape[1] / rows.Of, rows.Of)
-                : b.Slice(1, rows.Index * (b.Shape[1] / rows.Of), b.Shape[1] / rows.Of);
-            all &= PlaceExperts([.. map.FindMlx(ModulePath.Fill(parameter.Rule.MlxPath!, parameter.Layer, -1))], a, part, module.Scaling, MergeRounding.PeftDeltaFirst, null);
-        }
-
-        return all;
-    }
-
-    private bool SizesFit(ModuleMatch parameter, long input, long output)
-    {
-        foreach (ModuleMatch match in model.Map!.FindMlx(ModulePath.Fill(parameter.Rule.MlxPath!, parameter.Layer, -1)))
-        {
-            if (match.Rule.IsPerExpert && model.FindWeight(ModulePath.Fill(match.Rule.HuggingFacePath, match.Layer, 0)) is { } single)
-            {
-                return single.Shape.AsSpan().SequenceEqual([output, input]);
-            }
-
-            if (match.Rule.Layout != ExpertLayout.None && model.FindWeight(match.Path) is { Shape.Length: 3 } stack)
-            {
-                (long rows, long columns) = match.Rule.Layout == ExpertLayout.OutIn ? (stack.Shape[1], stack.Shape[2]) : (stack.Shape[2], stack.Shape[1]);
-                return rows == output * match.Rule.Rows.Of && columns == input;
-            }
-        }
-
-        return false;
-    }
-
-    private bool PlaceExperts(
-        ModuleMatch[] found, TensorExpression a, TensorExpression b, double scaling, MergeRounding rounding, TensorExpression? magnitude)
-    {
-        ModuleMatch single = Array.Find(found, match => match.Rule.IsPerExpert);
-        int experts = checked((int)a.Shape[0]);
-        if (single.Rule is not null && model.FindWeight(ModulePath.Fill(single.Rule.HuggingFacePath, single.Layer, 0)) is not null)
-        {
-            return Enumerable.Range(0, experts).All(expert =>
-                model.FindWeight(ModulePath.Fill(single.Rule.HuggingFacePath, single.Layer, expert)) is { Shape.Length: 2 } weight
-                && weight.Shape[0] == b.Shape[1] && weight.Shape[1] == a.Shape[2]
-                && Add(weight, new MergeTerm { Left = b.Index(0, expert), Right = a.Index(0, expert), Scaling = scaling, Rounding = rounding, Magnitude = magnitude }));
-        }
-
-        ModuleMatch stacked = Array.Find(found, match => match.Rule.Layout == ExpertLayout.OutIn && model.FindWeight(match.Path) is { Shape.Length: 3 });
-        if (stacked.Rule is null || model.FindWeight(stacked.Path) is not { } stack)
-        {
-            return false;
-        }
-
-        RowPart rows = stacked.Rule.Rows;
-        return stack.Shape[0] == experts && stack.Shape[1] == b.Shape[1] * rows.Of && stack.Shape[2] == a.Shape[2] && Add(stack, new MergeTerm
-        {
-            Left = b,
-            Right = a,
-            Scaling = scaling,
-            Rounding = rounding,
-            RowStart = rows.Interleaved ? rows.Index : rows.Index * b.Shape[1],
-            RowStep = rows.Interleaved ? rows.Of : 1,
-        });
+        ExpertPlacement experts = Experts;
+        return resolution.Modules.TrueForAll(part => experts.PlaceAll(part.Path, part.A, part.B, part.Scaling, MergeRounding.PeftDeltaFirst));
     }
 
     private bool PlaceMatrix(LoraModule module, string path, bool transposed)
@@ -178,11 +106,13 @@ internal sealed class MergePlacement(BaseModel model, TensorFile weights, LoraAd
             Left = transposed && !embedding ? module.A.Transpose() : Left(module),
             Right = transposed && !embedding ? module.B.Transpose() : Right(module),
             Scaling = module.Scaling,
-            Rounding = module.Naming == ModuleNaming.Mlx ? MergeRounding.Mlx : safeMerge ? MergeRounding.PeftDeltaFirst : MergeRounding.PeftOnce,
+            Rounding = module.Naming == ModuleNaming.Mlx ? MergeRounding.Mlx : Peft,
             Transposed = transposed || (embedding && module.Naming != ModuleNaming.Mlx),
             Magnitude = module.Magnitude,
         });
     }
+
+    private MergeRounding Peft => safeMerge ? MergeRounding.PeftDeltaFirst : MergeRounding.PeftOnce;
 
     /// <summary>An embedding's table is (vocab, dim), and its delta the transposed product.</summary>
     private static TensorExpression Left(LoraModule module) => module.Kind == LoraModuleKind.Embedding ? module.A.Transpose() : module.B;
@@ -217,7 +147,7 @@ internal sealed class MergePlacement(BaseModel model, TensorFile weights, LoraAd
             _terms.Add(weight.Name, terms = []);
         }
 
-        if (terms.Exists(other => other.RowStart == term.RowStart && other.RowStep == term.RowStep))
+        if (terms.Exists(other => (other.RowStart, other.RowStep, other.ColumnPart) == (term.RowStart, term.RowStep, term.ColumnPart)))
         {
             refusals.Add(new Refusal(RefusalCategory.DuplicateModule, $"Two modules of the adapter change {weight.Name}: a tied head and embedding merge only as one.")
             {

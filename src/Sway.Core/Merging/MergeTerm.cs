@@ -40,6 +40,9 @@ internal sealed record MergeTerm
     /// <summary>The distance of these rows.</summary>
     public long RowStep { get; init; } = 1;
 
+    /// <summary>Which part of the columns the delta is for, where several parts lie beside each other; it is zero in the others.</summary>
+    public int ColumnPart { get; init; }
+
     public long Experts => Left.Rank == 3 ? Left.Shape[0] : 1;
 
     public long Rows => Left.Shape[^2];

@@ -21,10 +21,11 @@ internal static class DeltaVerifier
             TensorExpression a = file.Get($"{delta.Path}.lora_a"), b = file.Get($"{delta.Path}.lora_b");
             bool experts = delta.RankAxisOfA == 1;
             long count = experts ? a.Shape[0] : 1;
+            TensorExpression firstA = experts ? delta.A.Recalled() : delta.A, firstB = experts ? delta.B.Recalled() : delta.B;
             for (long e = 0; e < count; e++)
             {
                 LowRank source = experts
-                    ? new LowRank(delta.A.Index(0, e), delta.B.Index(0, e), delta.Scaling)
+                    ? new LowRank(firstA.Index(0, e), firstB.Index(0, e), delta.Scaling)
                     : new LowRank(delta.A, delta.B, delta.Scaling);
                 LowRank written = experts
                     ? new LowRank(a.Index(0, e), b.Index(0, e), scale)

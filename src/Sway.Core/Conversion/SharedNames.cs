@@ -14,9 +14,20 @@ namespace Sway.Conversion;
 internal sealed record NamedDelta(string Name, TensorExpression A, TensorExpression B, double Scaling, TensorExpression? Magnitude)
 {
     /// <summary>The factors of each expert; of the one matrix where there are none.</summary>
-    public IEnumerable<(TensorExpression A, TensorExpression B)> Parts => A.Rank == 3
-        ? Enumerable.Range(0, checked((int)A.Shape[0])).Select(expert => (A.Index(0, expert), B.Index(0, expert)))
-        : [(A, B)];
+    public IEnumerable<(TensorExpression A, TensorExpression B)> Parts
+    {
+        get
+        {
+            if (A.Rank != 3)
+            {
+                return [(A, B)];
+            }
+
+            // One expert's numbers may lie scattered over the factors of all.
+            TensorExpression a = A.Recalled(), b = B.Recalled();
+            return Enumerable.Range(0, checked((int)A.Shape[0])).Select(expert => (a.Index(0, expert), b.Index(0, expert)));
+        }
+    }
 
     /// <summary>The number of matrices.</summary>
     public long Count => A.Rank == 3 ? A.Shape[0] : 1;

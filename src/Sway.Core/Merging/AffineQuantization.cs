@@ -61,6 +61,8 @@ internal sealed record AffineQuantization(int Bits, int GroupSize)
         private readonly float[] _rowScales = new float[scales.Shape[^1]];
         private readonly float[] _rowBiases = new float[biases.Shape[^1]];
         private readonly int _wordCount = checked((int)words.Shape[^1]);
+        private readonly byte[] _bytes = new byte[checked((int)words.Shape[^1] * sizeof(uint))];
+        private readonly RowPlace _place = new(words.Shape);
 
         public long Rows => words.ElementCount / _wordCount;
 
@@ -72,9 +74,8 @@ internal sealed record AffineQuantization(int Bits, int GroupSize)
         {
             _scales.Read(row, _rowScales);
             _biases.Read(row, _rowBiases);
-            byte[] bytes = new byte[_wordCount * sizeof(uint)];
-            ReadWords(row, bytes);
-            ReadOnlySpan<uint> packed = MemoryMarshal.Cast<byte, uint>(bytes);
+            words.Read(_place.StartOf(row), _place.Count, _bytes);
+            ReadOnlySpan<uint> packed = MemoryMarshal.Cast<byte, uint>(_bytes);
             int perWord = 32 / format.Bits;
             uint mask = (1u << format.Bits) - 1;
             for (int i = 0; i < destination.Length; i++)
@@ -83,21 +84,6 @@ internal sealed record AffineQuantization(int Bits, int GroupSize)
                 int group = i / format.GroupSize;
                 destination[i] = Rounded.To(DType, Rounded.To(DType, _rowScales[group] * code) + _rowBiases[group]);
             }
-        }
-
-        private void ReadWords(long row, byte[] bytes)
-        {
-            long[] start = new long[words.Rank];
-            long[] count = new long[words.Rank];
-            Array.Fill(count, 1);
-            count[^1] = _wordCount;
-            for (int axis = words.Rank - 2; axis >= 0; axis--)
-            {
-                start[axis] = row % words.Shape[axis];
-                row /= words.Shape[axis];
-            }
-
-            words.Read(start, count, bytes);
         }
     }
 }

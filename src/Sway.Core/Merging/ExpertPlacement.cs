@@ -20,6 +20,8 @@ internal sealed class ExpertPlacement(BaseModel model, TensorFile weights, Func<
                 && add(own, new MergeTerm { Left = b, Right = a, Scaling = scaling, Rounding = rounding });
         }
 
+        // One expert's numbers may lie scattered over the factors of all.
+        (a, b) = (a.Recalled(), b.Recalled());
         ModuleMatch[] found = [.. model.Map?.FindMlx(mlxPath) ?? []];
         ModuleMatch single = Array.Find(found, match => match.Rule.IsPerExpert && Single(match.Rule, match.Layer, 0) is not null);
         if (single.Rule is not null)

@@ -1,3 +1,6 @@
+using System.Numerics;
+using System.Numerics.Tensors;
+using System.Runtime.InteropServices;
 using Sway.Tensors;
 
 namespace Sway.Merging;
@@ -48,20 +51,22 @@ internal sealed class MergeFactors
         for (int k = 0; k < _rank; k++)
         {
             ReadOnlySpan<float> right = _right.AsSpan(k * _columns, _columns);
-            float factor = left[k];
-            for (int j = 0; j < delta.Length; j++)
+            if (_fused)
             {
-                delta[j] = _fused ? MathF.FusedMultiplyAdd(factor, right[j], delta[j]) : (factor * right[j]) + delta[j];
+                TensorPrimitives.FusedMultiplyAdd(right, left[k], delta, delta);
+            }
+            else
+            {
+                TensorPrimitives.MultiplyAdd(right, left[k], delta, delta);
             }
         }
 
-        if (_scaling != 1 || _productType != DType.F32)
+        if (_scaling != 1)
         {
-            for (int j = 0; j < delta.Length; j++)
-            {
-                delta[j] = Rounded.To(_productType, delta[j] * _scaling);
-            }
+            TensorPrimitives.Multiply(delta, _scaling, delta);
         }
+
+        Rounded.Round(_productType, delta);
     }
 }
 
@@ -74,4 +79,31 @@ internal static class Rounded
         DType.F16 => (float)(Half)value,
         _ => value,
     };
+
+    /// <summary>Rounds all numbers in place.</summary>
+    public static void Round(DType dtype, Span<float> values)
+    {
+        int i = 0;
+        if (dtype == DType.BF16)
+        {
+            Span<uint> words = MemoryMarshal.Cast<float, uint>(values);
+            var kept = new Vector<uint>(0xFFFF0000);
+            for (; i <= words.Length - Vector<uint>.Count; i += Vector<uint>.Count)
+            {
+                var bits = new Vector<uint>(words[i..]);
+                Vector<float> number = Vector.AsVectorSingle(bits);
+                Vector<uint> rounded = bits + new Vector<uint>(0x7FFF) + ((bits >> 16) & Vector<uint>.One);
+                Vector<uint> quiet = bits | new Vector<uint>(0x00400000);
+                (Vector.ConditionalSelect(Vector.AsVectorUInt32(Vector.Equals(number, number)), rounded, quiet) & kept).CopyTo(words[i..]);
+            }
+        }
+
+        if (dtype is DType.BF16 or DType.F16)
+        {
+            for (; i < values.Length; i++)
+            {
+                values[i] = To(dtype, values[i]);
+            }
+        }
+    }
 }

@@ -1,4 +1,5 @@
 using System.Collections.Immutable;
+using System.Numerics.Tensors;
 using System.Runtime.InteropServices;
 using Sway.Tensors;
 
@@ -77,14 +78,15 @@ internal sealed class MergedWeight : ITensorSource
 
     private void Add(MergeTerm term, long index, Span<float> row, float[] delta)
     {
-        for (int j = 0; j < row.Length; j++)
+        if (term.Magnitude is null && term.Rounding != MergeRounding.PeftOnce)
         {
-            float change = term.Rounding != MergeRounding.PeftOnce && term.Magnitude is null ? Rounded.To(_base.DType, delta[j]) : delta[j];
-            row[j] = term.Magnitude is null ? Rounded.To(_base.DType, row[j] + change) : row[j] + change;
+            Rounded.Round(_base.DType, delta);
         }
 
+        TensorPrimitives.Add(row, delta, row);
         if (term.Magnitude is null)
         {
+            Rounded.Round(_base.DType, row);
             return;
         }
 
@@ -129,7 +131,7 @@ internal sealed class MergedWeight : ITensorSource
         return cached.Factors;
     }
 
-    private void Store(ReadOnlySpan<float> row, Span<byte> bytes)
+    private void Store(Span<float> row, Span<byte> bytes)
     {
         switch (_output)
         {
@@ -137,60 +139,14 @@ internal sealed class MergedWeight : ITensorSource
                 MemoryMarshal.AsBytes(row).CopyTo(bytes);
                 break;
             case DType.F16:
-                for (int j = 0; j < row.Length; j++)
-                {
-                    MemoryMarshal.Cast<byte, Half>(bytes)[j] = (Half)row[j];
-                }
-
+                TensorPrimitives.ConvertToHalf(row, MemoryMarshal.Cast<byte, Half>(bytes));
                 break;
             default:
-                for (int j = 0; j < row.Length; j++)
-                {
-                    MemoryMarshal.Cast<byte, ushort>(bytes)[j] = ElementConversion.ToBFloat16(row[j]);
-                }
-
+                Rounded.Round(DType.BF16, row);
+                Span<uint> words = MemoryMarshal.Cast<float, uint>(row);
+                TensorPrimitives.ShiftRightLogical(words, 16, words);
+                TensorPrimitives.ConvertTruncating<uint, ushort>(words, MemoryMarshal.Cast<byte, ushort>(bytes));
                 break;
         }
-    }
-}
-
-/// <summary>A weight as rows of float32 numbers; leading axes are joined.</summary>
-internal interface IWeightRows
-{
-    long Rows { get; }
-
-    int Columns { get; }
-
-    /// <summary>The type whose numbers the rows hold, and in which the libraries add.</summary>
-    DType DType { get; }
-
-    void Read(long row, Span<float> destination);
-}
-
-/// <summary>Rows of a stored tensor.</summary>
-internal sealed class StoredRows(TensorExpression tensor) : IWeightRows
-{
-    private readonly byte[] _bytes = new byte[tensor.Shape[^1] * tensor.DType.ByteSize()];
-
-    public long Rows => tensor.ElementCount / Math.Max(tensor.Shape[^1], 1);
-
-    public int Columns => checked((int)tensor.Shape[^1]);
-
-    public DType DType => tensor.DType;
-
-    public void Read(long row, Span<float> destination)
-    {
-        long[] start = new long[tensor.Rank];
-        long[] count = new long[tensor.Rank];
-        Array.Fill(count, 1);
-        count[^1] = Columns;
-        for (int axis = tensor.Rank - 2; axis >= 0; axis--)
-        {
-            start[axis] = row % tensor.Shape[axis];
-            row /= tensor.Shape[axis];
-        }
-
-        tensor.Read(start, count, _bytes);
-        ElementConversion.ToSingle(tensor.DType, _bytes, destination);
     }
 }

@@ -98,6 +98,9 @@ public abstract class TensorExpression
     public static TensorExpression Computed(string name, ImmutableArray<long> shape, Func<double[]> compute) =>
         new TensorView(new ComputedSource(name, compute), DType.F64, shape);
 
+    /// <summary>The same tensor, evaluated as a whole when a piece of it is read, and kept while memory lasts.</summary>
+    internal TensorExpression Recalled() => new TensorView(new RecalledSource(this), DType, Shape);
+
     /// <summary>Evaluates a block, dense and row-major, into <paramref name="destination"/>.</summary>
     /// <param name="start">First index along each axis.</param>
     /// <param name="count">Number of indices along each axis.</param>

@@ -23,3 +23,23 @@ internal sealed class ExpressionSource(TensorExpression expression) : ITensorSou
     public void Read(long byteOffset, Span<byte> destination) =>
         _bytes.Value.AsSpan(checked((int)byteOffset), destination.Length).CopyTo(destination);
 }
+
+/// <summary>An expression evaluated into memory that the collector may take back; it is evaluated again then. For tensors of
+/// which many small pieces are read that lie scattered over all of it.</summary>
+internal sealed class RecalledSource(TensorExpression expression) : ITensorSource
+{
+    private readonly WeakReference<byte[]?> _bytes = new(null);
+
+    public string Name => string.Join(" + ", expression.Sources);
+
+    public void Read(long byteOffset, Span<byte> destination)
+    {
+        if (!_bytes.TryGetTarget(out byte[]? bytes))
+        {
+            bytes = expression.ToBytes();
+            _bytes.SetTarget(bytes);
+        }
+
+        bytes.AsSpan(checked((int)byteOffset), destination.Length).CopyTo(destination);
+    }
+}

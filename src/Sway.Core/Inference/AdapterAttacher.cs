@@ -118,12 +118,22 @@ internal sealed class AdapterAttacher
 
     private void Extra(AdapterExtra extra)
     {
-        if (extra.Kind is AdapterExtraKind.BaseLayerCopy or AdapterExtraKind.TrainingBuffer)
+        if (extra.Kind is AdapterExtraKind.TrainingBuffer)
         {
             return;
         }
 
         var linear = Find(extra.Path);
+        if (linear is not null && extra.Kind is AdapterExtraKind.BaseLayerCopy)
+        {
+            if (BaseCopy.Difference(_decoder.Engine, linear, extra, !_decoder.Weights.IsQuantized) is { } difference)
+            {
+                throw Refuse($"\"{extra.Name}\" is a copy of another base: {difference}", [extra.Name]);
+            }
+
+            return;
+        }
+
         if (linear is null || extra.Kind is AdapterExtraKind.Unknown or AdapterExtraKind.TokenRows)
         {
             throw Refuse($"\"{extra.Name}\" ({extra.Kind}) cannot be applied to the model", [extra.Name]);

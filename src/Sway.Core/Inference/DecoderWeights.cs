@@ -15,6 +15,9 @@ internal sealed class DecoderWeights(IEngine engine, WeightStore store)
     private readonly Dictionary<string, LoadedLinear> _linears = new(StringComparer.Ordinal);
     private readonly Dictionary<string, LoadedExperts> _experts = new(StringComparer.Ordinal);
 
+    /// <summary>Whether the model's numbers are quantized ones.</summary>
+    public bool IsQuantized => store.Quantization is not null;
+
     /// <summary>Linear layers by module path.</summary>
     public IReadOnlyDictionary<string, LoadedLinear> Linears => _linears;
 

@@ -181,6 +181,46 @@ public sealed class ConfigurationTests
         }
     }
 
+    [Theory]
+    [InlineData("embed_tokens.base_layer.weight", 0.0f, false)]
+    [InlineData("embed_tokens.base_layer.weight", 0.5f, true)]
+    [InlineData("lm_head.base_layer.weight", 0.5f, true)]
+    public void A_copy_of_another_base_is_refused(string tensor, float change, bool refused)
+    {
+        var folder = Directory.CreateTempSubdirectory("sway-copy");
+        try
+        {
+            var source = Path.Combine(Golden.Folder("llama-gqa"), "adapters", "embed-head");
+            foreach (var file in Directory.GetFiles(source))
+            {
+                File.Copy(file, Path.Combine(folder.FullName, Path.GetFileName(file)));
+            }
+
+            // One number in the middle of the copy.
+            var path = Path.Combine(folder.FullName, "adapter_model.safetensors");
+            var bytes = File.ReadAllBytes(path);
+            var length = (int)BinaryPrimitives.ReadInt64LittleEndian(bytes);
+            var entry = JsonNode.Parse(bytes.AsSpan(8, length))!.AsObject().Single(p => p.Key.EndsWith(tensor, StringComparison.Ordinal)).Value!;
+            var (start, end) = ((int)entry["data_offsets"]![0]!, (int)entry["data_offsets"]![1]!);
+            var at = 8 + length + start + ((end - start) / 8 * 4);
+            BinaryPrimitives.WriteSingleLittleEndian(bytes.AsSpan(at), BinaryPrimitives.ReadSingleLittleEndian(bytes.AsSpan(at)) + change);
+            File.WriteAllBytes(path, bytes);
+            if (refused)
+            {
+                Should.Throw<AdapterFormatException>(() => ScoringSession.Open(Golden.Folder("llama-gqa"), folder.FullName).Dispose())
+                    .Message.ShouldContain(tensor);
+            }
+            else
+            {
+                ScoringSession.Open(Golden.Folder("llama-gqa"), folder.FullName).Dispose();
+            }
+        }
+        finally
+        {
+            folder.Delete(recursive: true);
+        }
+    }
+
     private static double Score(string folder, int[] ids)
     {
         using ScoringSession session = ScoringSession.Open(folder);

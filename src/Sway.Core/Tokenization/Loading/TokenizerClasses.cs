@@ -12,8 +12,12 @@ internal static class TokenizerClasses
     private const string Bpe = """{"type":"ByteLevel","add_prefix_space":true,"trim_offsets":true,"use_regex":true}""";
     private const string EmptyTemplate = """{"type":"TemplateProcessing","single":[{"Sequence":{"id":"A","type_id":0}}],"pair":[],"special_tokens":{}}""";
 
-    private static readonly string[] s_mistral =
-        ["mistral", "mistral3", "mixtral", "ministral", "ministral3", "pixtral", "voxtral"];
+    // Model types registered without a class of their own: whatever the folder declares, the file's pipeline counts.
+    private static readonly HashSet<string> s_asFiled = new(StringComparer.Ordinal)
+    {
+        "bloom", "glm", "glm4", "glm4_moe", "glm4_moe_lite", "glm4v", "glm4v_moe", "gpt_bigcode", "granite", "granitemoe", "granitemoehybrid",
+        "granitemoeshared", "ministral", "ministral3", "mistral", "mistral3", "mixtral", "olmo2", "pixtral", "voxtral",
+    };
 
     // Model types whose repositories declare a wrong class; the registered class counts instead.
     private static readonly HashSet<string> s_wrongClass = new(StringComparer.Ordinal)
@@ -30,13 +34,13 @@ internal static class TokenizerClasses
         ["cohere2"] = "CohereTokenizer", ["dbrx"] = "GPT2Tokenizer", ["distilbert"] = "BertTokenizer", ["exaone4"] = "GPT2Tokenizer",
         ["falcon_mamba"] = "GPTNeoXTokenizer", ["flex_olmo"] = "GPT2Tokenizer", ["gemma"] = "GemmaTokenizer", ["gemma2"] = "GemmaTokenizer",
         ["gemma3"] = "GemmaTokenizer", ["gemma3_text"] = "GemmaTokenizer", ["gemma3n"] = "GemmaTokenizer", ["gemma3n_text"] = "GemmaTokenizer",
-        ["gpt2"] = "GPT2Tokenizer", ["gpt_bigcode"] = "GPT2Tokenizer", ["gpt_neo"] = "GPT2Tokenizer", ["gpt_neox"] = "GPTNeoXTokenizer",
-        ["gptj"] = "GPT2Tokenizer", ["granite"] = "GPT2Tokenizer", ["granitemoe"] = "GPT2Tokenizer", ["granitemoehybrid"] = "GPT2Tokenizer",
-        ["granitemoeshared"] = "GPT2Tokenizer", ["jais2"] = "GPT2Tokenizer", ["mamba"] = "GPTNeoXTokenizer", ["mamba2"] = "GPTNeoXTokenizer",
-        ["mpt"] = "GPTNeoXTokenizer", ["mt5"] = "T5Tokenizer", ["olmo"] = "GPTNeoXTokenizer", ["olmo2"] = "GPTNeoXTokenizer",
+        ["gpt2"] = "GPT2Tokenizer", ["gpt_neo"] = "GPT2Tokenizer", ["gpt_neox"] = "GPTNeoXTokenizer",
+        ["gptj"] = "GPT2Tokenizer", ["jais2"] = "GPT2Tokenizer", ["mamba"] = "GPTNeoXTokenizer", ["mamba2"] = "GPTNeoXTokenizer",
+        ["mpt"] = "GPTNeoXTokenizer", ["mt5"] = "T5Tokenizer", ["olmo"] = "GPTNeoXTokenizer",
         ["olmo3"] = "GPT2Tokenizer", ["olmoe"] = "GPTNeoXTokenizer", ["opt"] = "GPT2Tokenizer", ["phi"] = "GPT2Tokenizer",
         ["qwen2"] = "Qwen2Tokenizer", ["qwen2_5_omni"] = "Qwen2Tokenizer", ["qwen2_5_vl"] = "Qwen2Tokenizer", ["qwen2_moe"] = "Qwen2Tokenizer",
-        ["qwen2_vl"] = "Qwen2Tokenizer", ["qwen3"] = "Qwen2Tokenizer", ["qwen3_moe"] = "Qwen2Tokenizer", ["qwen3_next"] = "Qwen2Tokenizer",
+        ["qwen2_vl"] = "Qwen2Tokenizer", ["qwen3"] = "Qwen2Tokenizer", ["qwen3_5"] = "Qwen3_5Tokenizer",
+        ["qwen3_5_moe"] = "Qwen3_5Tokenizer", ["qwen3_moe"] = "Qwen2Tokenizer", ["qwen3_next"] = "Qwen2Tokenizer",
         ["qwen3_vl"] = "Qwen2Tokenizer", ["qwen3_vl_moe"] = "Qwen2Tokenizer", ["recurrent_gemma"] = "GemmaTokenizer",
         ["rwkv"] = "GPTNeoXTokenizer", ["stablelm"] = "GPTNeoXTokenizer", ["starcoder2"] = "GPT2Tokenizer", ["t5"] = "T5Tokenizer",
         ["t5gemma"] = "GemmaTokenizer", ["umt5"] = "T5Tokenizer",
@@ -55,6 +59,10 @@ internal static class TokenizerClasses
             ["bos_token"] = "<|endoftext|>", ["eos_token"] = "<|endoftext|>", ["unk_token"] = "<|endoftext|>",
         },
         ["Qwen2Tokenizer"] = new(StringComparer.Ordinal)
+        {
+            ["eos_token"] = "<|endoftext|>", ["unk_token"] = "<|endoftext|>", ["pad_token"] = "<|endoftext|>",
+        },
+        ["Qwen3_5Tokenizer"] = new(StringComparer.Ordinal)
         {
             ["eos_token"] = "<|endoftext|>", ["unk_token"] = "<|endoftext|>", ["pad_token"] = "<|endoftext|>",
         },
@@ -81,7 +89,7 @@ internal static class TokenizerClasses
         var name = declared is not null && declared.EndsWith("Fast", StringComparison.Ordinal) ? declared[..^4] : declared;
         var type = folder.ModelType ?? "";
         var registered = s_registered.GetValueOrDefault(type);
-        if (s_mistral.Contains(type, StringComparer.Ordinal))
+        if (s_asFiled.Contains(type))
         {
             return null;
         }
@@ -135,9 +143,11 @@ internal static class TokenizerClasses
                 file.Model.Override("unk_token", Quote(folder.NamedToken("unk_token") ?? "<unk>"));
                 break;
             case "Qwen2Tokenizer":
+            case "Qwen3_5Tokenizer":
+                var split = string.Equals(className, "Qwen2Tokenizer", StringComparison.Ordinal) ? KnownPatterns.Qwen2 : KnownPatterns.Qwen35;
                 file.Normalizer = Json("""{"type":"NFC"}""");
                 file.PreTokenizer = Json(
-                    $$"""{"type":"Sequence","pretokenizers":[{"type":"Split","pattern":{"Regex":{{Quote(KnownPatterns.Qwen2)}}},"behavior":"Isolated","invert":false},{{ByteLevel(prefix ?? false, false)}}]}""");
+                    $$"""{"type":"Sequence","pretokenizers":[{"type":"Split","pattern":{"Regex":{{Quote(split)}}},"behavior":"Isolated","invert":false},{{ByteLevel(prefix ?? false, false)}}]}""");
                 file.Decoder = Json(Bpe);
                 SetBpe(file.Model, fuse: false, fallback: false);
                 file.Model.Override("unk_token", "null");

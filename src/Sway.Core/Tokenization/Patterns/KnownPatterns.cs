@@ -7,6 +7,10 @@ internal static class KnownPatterns
 
     public const string Qwen2 = Folded + @"|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+";
 
+    /// <summary>Marks stay with their letters.</summary>
+    public const string Qwen35 = Folded
+        + @"|[^\r\n\p{L}\p{N}]?[\p{L}\p{M}]+|\p{N}| ?[^\s\p{L}\p{M}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+";
+
     private const string Folded = "(?i:'s|'t|'re|'ve|'m|'ll|'d)";
     private const string Tail = @"|\s*[\r\n]+|\s+(?!\S)|\s+";
     private const string Upper = @"[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}]";

@@ -94,6 +94,34 @@ public sealed class ConfigurationTests
             .Shared.ShouldBeNull();
     }
 
+    [Theory]
+    [InlineData("deepseek_v2")]
+    [InlineData("deepseek_v3")]
+    public void Deepseek_multiplies_the_scale_by_the_square_of_yarns_mscale(string type)
+    {
+        const string Sizes = "\"moe_intermediate_size\":16,\"num_experts_per_tok\":2,\"qk_nope_head_dim\":10,\"qk_rope_head_dim\":6";
+        static LatentAttentionSpec Attention(DecoderSpec spec) => (LatentAttentionSpec)spec.Layers[0].Mixer;
+        Attention(Describe(type, Sizes)).Rule.Scale.ShouldBe(0.25);
+        var scaled = Attention(Describe(type, Sizes
+            + ",\"rope_scaling\":{\"type\":\"yarn\",\"factor\":40,\"mscale\":0.707,\"mscale_all_dim\":0.707,\"original_max_position_embeddings\":16}"));
+        scaled.Rope.Scaling.ShouldBe(1.0);
+        scaled.Rule.Scale.ShouldBe(0.25 * Math.Pow((0.0707 * Math.Log(40.0)) + 1.0, 2.0), 1e-12);
+        Attention(Describe(type, Sizes + ",\"rope_scaling\":{\"type\":\"yarn\",\"factor\":40,\"original_max_position_embeddings\":16}"))
+            .Rule.Scale.ShouldBe(0.25);
+    }
+
+    [Fact]
+    public void A_group_that_lost_gives_no_expert_whatever_the_selection_bias()
+    {
+        // Two groups of two; the biases make every choice negative, but the better group still gives both experts.
+        var rule = new RoutingRule { Kind = RoutingKind.GroupedSigmoid, Experts = 4, Top = 2, Groups = 2, TopGroups = 1, Normalize = true };
+        var experts = new int[2];
+        var weights = new float[2];
+        Inference.Cpu.Routing.Choose(rule, [0f, 0f, 0f, 0f], [-2f, -3.5f, -1f, -4f], experts, weights);
+        experts.ShouldBe([2, 3], ignoreOrder: true);
+        weights.ShouldBe([0.5f, 0.5f]);
+    }
+
     [Fact]
     public void Glm4_has_biases_unless_it_says_otherwise()
     {
@@ -118,6 +146,8 @@ public sealed class ConfigurationTests
     [InlineData("gemma3_text", "\"rope_parameters\":{\"rope_theta\":5.0}", "rope_parameters")]
     [InlineData("gemma3_text", "\"rope_parameters\":{\"full_attention\":{\"rope_theta\":5.0}}", "rope_parameters")]
     [InlineData("gemma3_text", "\"rope_scaling\":{\"rope_type\":\"linear\",\"factor\":8.0},\"rope_parameters\":{\"full_attention\":{},\"sliding_attention\":{}}", "rope_scaling")]
+    [InlineData("llama", "\"partial_rotary_factor\":0.5", "partial_rotary_factor")]
+    [InlineData("qwen3", "\"rope_parameters\":{\"rope_theta\":5.0,\"partial_rotary_factor\":0.5}", "partial_rotary_factor")]
     [InlineData("lfm2", "\"theta\":5.0,\"rope_theta\":6.0", "theta")]
     [InlineData("lfm2", "\"block_ff_dim\":64", "block_ff_dim")]
     public void What_could_be_read_in_two_ways_is_refused_by_name(string type, string fields, string name) =>

@@ -79,7 +79,8 @@ internal static class Routing
         }
     }
 
-    // Groups compete with the sum of their two best (sigmoid) or their best (softmax); experts of the others count as zero.
+    // Groups compete with the sum of their two best (sigmoid) or their best (softmax); experts of the others are out, even where a
+    // selection bias makes all that remain negative.
     private static void LimitGroups(RoutingRule rule, Span<double> choice)
     {
         var size = choice.Length / rule.Groups;
@@ -108,7 +109,7 @@ internal static class Routing
         {
             if (!best.Contains(g))
             {
-                choice.Slice(g * size, size).Clear();
+                choice.Slice(g * size, size).Fill(double.NegativeInfinity);
             }
         }
     }

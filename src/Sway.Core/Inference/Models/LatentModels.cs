@@ -94,12 +94,12 @@ internal static class LatentModels
         };
     }
 
-    // Only deepseek_v3 multiplies the scale by the square of yarn's mscale.
+    // The scale is multiplied by the square of yarn's mscale over all dimensions.
     private static double Scale(ModelFamily m, int size)
     {
         var scale = 1.0 / Math.Sqrt(size);
         var rope = Architectures.RopeConfig.Read(m.Config);
-        if (m.Config.ModelType is "deepseek_v3" && rope.Kind is not "default" && rope.Number("mscale_all_dim") is { } all and not 0.0
+        if (rope.Kind is not "default" && rope.Number("mscale_all_dim") is { } all and not 0.0
             && rope.Number("factor") is { } factor)
         {
             var multiplier = RopeTable.MScale(factor, all);

@@ -57,8 +57,19 @@ internal sealed class ModelFamily(ModelConfig config, Func<string, bool> has)
         NormKind.Layer, config.Number(field, 1e-5), module + ".weight", bias ? module + ".bias" : null);
 
     /// <summary>The rotary table of full attention.</summary>
-    public RopeTable Rope(double partial = 1.0, double theta = 10000.0, string layerType = "full_attention", int? headSize = null) =>
-        RopeTable.Create(config, RopeConfig.Read(config, layerType, theta), headSize ?? HeadSize, partial);
+    /// <param name="partial">
+    /// The rotated part of a head where the configuration names none; null for architectures that rotate all of it and know no such field.
+    /// </param>
+    /// <param name="theta">The base where the configuration names none.</param>
+    /// <param name="layerType">The layer type whose parameters are wanted.</param>
+    /// <param name="headSize">Dimensions of what is rotated, where it is not a head.</param>
+    public RopeTable Rope(double? partial = null, double theta = 10000.0, string layerType = "full_attention", int? headSize = null)
+    {
+        var rope = RopeConfig.Read(config, layerType, theta);
+        return partial is null && rope.PartialFactor is not (null or 1.0)
+            ? throw new UnsupportedModelException($"{config.Path}: {config.ModelType} with a partial_rotary_factor is not supported.")
+            : RopeTable.Create(config, rope, headSize ?? HeadSize, partial ?? 1.0);
+    }
 
     /// <summary>A rule with the usual scale.</summary>
     public AttentionRule Rule(int? window = null, double? scale = null) => new()

@@ -2,6 +2,7 @@ using System.Buffers.Binary;
 using System.Text.Json.Nodes;
 using Sway.Architectures;
 using Sway.Inference;
+using Sway.Inference.Cpu;
 using Sway.Inference.Models;
 using Sway.Scoring;
 
@@ -117,9 +118,18 @@ public sealed class ConfigurationTests
         var rule = new RoutingRule { Kind = RoutingKind.GroupedSigmoid, Experts = 4, Top = 2, Groups = 2, TopGroups = 1, Normalize = true };
         var experts = new int[2];
         var weights = new float[2];
-        Inference.Cpu.Routing.Choose(rule, [0f, 0f, 0f, 0f], [-2f, -3.5f, -1f, -4f], experts, weights);
+        Routing.Choose(rule, [0f, 0f, 0f, 0f], [-2f, -3.5f, -1f, -4f], experts, weights);
         experts.ShouldBe([2, 3], ignoreOrder: true);
         weights.ShouldBe([0.5f, 0.5f]);
+    }
+
+    [Fact]
+    public void Deepseek_takes_listed_layers_before_the_count_of_dense_ones()
+    {
+        var layers = Describe(
+            "deepseek_v3",
+            "\"moe_intermediate_size\":16,\"first_k_dense_replace\":3,\"mlp_layer_types\":[\"dense\",\"sparse\",\"sparse\",\"dense\"]").Layers;
+        layers.Select(layer => layer.FeedForward is ExpertsSpec).ShouldBe([false, true, true, false]);
     }
 
     [Fact]
@@ -148,6 +158,9 @@ public sealed class ConfigurationTests
     [InlineData("gemma3_text", "\"rope_scaling\":{\"rope_type\":\"linear\",\"factor\":8.0},\"rope_parameters\":{\"full_attention\":{},\"sliding_attention\":{}}", "rope_scaling")]
     [InlineData("llama", "\"partial_rotary_factor\":0.5", "partial_rotary_factor")]
     [InlineData("qwen3", "\"rope_parameters\":{\"rope_theta\":5.0,\"partial_rotary_factor\":0.5}", "partial_rotary_factor")]
+    [InlineData("gemma2", "\"layer_types\":[\"full_attention\"]", "layer_types")]
+    [InlineData("smollm3", "\"no_rope_layers\":[1]", "no_rope_layers")]
+    [InlineData("qwen3_moe", "\"moe_intermediate_size\":8,\"mlp_layer_types\":[\"dense\",\"sparse\",\"sparse\",\"sparse\"]", "mlp_layer_types")]
     [InlineData("lfm2", "\"theta\":5.0,\"rope_theta\":6.0", "theta")]
     [InlineData("lfm2", "\"block_ff_dim\":64", "block_ff_dim")]
     public void What_could_be_read_in_two_ways_is_refused_by_name(string type, string fields, string name) =>

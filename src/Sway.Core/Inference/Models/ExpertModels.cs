@@ -113,7 +113,7 @@ internal static class ExpertModels
         var (width, count) = (m.Config.Int("intermediate_size"), m.Config.Int("num_local_experts", 128));
         var rule = new RoutingRule { Kind = RoutingKind.TopThenSoftmax, Experts = count, Top = m.Config.Int("num_experts_per_tok", 4) };
         var window = m.Config.IntOrNull("sliding_window", 128);
-        var types = m.Config.Texts("layer_types")
+        var types = m.LayerTypes
             ?? [.. Enumerable.Range(0, m.Layers).Select(i => (i + 1) % 2 != 0 ? "sliding_attention" : "full_attention")];
         return m.Decoder(m.Each((i, path) =>
         {
@@ -147,9 +147,9 @@ internal static class ExpertModels
         var interval = m.Config.Int("no_rope_layer_interval", 4);
         var step = m.Config.Int("interleave_moe_layer_step", 1);
         var flags = m.Config.Ints("no_rope_layers") is { Count: > 0 } given
-            ? given
+            ? m.PerLayer("no_rope_layers", given)!
             : [.. Enumerable.Range(0, m.Layers).Select(i => (i + 1) % interval != 0 ? 1 : 0)];
-        var types = m.Config.Texts("layer_types") ?? [.. flags.Select(flag => flag != 0 ? "chunked_attention" : "full_attention")];
+        var types = m.LayerTypes ?? [.. flags.Select(flag => flag != 0 ? "chunked_attention" : "full_attention")];
         var sparse = m.Config.Ints("moe_layers") ?? [.. Enumerable.Range(0, m.Layers).Where(i => (i + 1) % step == 0)];
         var width = m.Config.Int("intermediate_size");
         var rule = new RoutingRule
@@ -208,7 +208,10 @@ internal static class ExpertModels
         Normalize = m.Config.Flag("norm_topk_prob", false),
     };
 
-    private static bool IsSparse(ModelFamily m, int layer, RoutingRule rule) =>
-        rule.Experts > 0 && m.Config.Ints("mlp_only_layers")?.Contains(layer) != true
-        && (layer + 1) % m.Config.Int("decoder_sparse_step", 1) == 0;
+    private static bool IsSparse(ModelFamily m, int layer, RoutingRule rule)
+    {
+        var sparse = rule.Experts > 0 && m.Config.Ints("mlp_only_layers")?.Contains(layer) != true
+            && (layer + 1) % m.Config.Int("decoder_sparse_step", 1) == 0;
+        return m.IsListedDense(layer) == sparse ? throw m.Config.Unsupported("mlp_layer_types") : sparse;
+    }
 }

@@ -74,7 +74,7 @@ internal static class GemmaModels
 
     private static bool[] Types(ModelFamily m, Func<int, bool> sliding)
     {
-        if (m.Config.Texts("layer_types") is not { } types)
+        if (m.LayerTypes is not { } types)
         {
             return [.. Enumerable.Range(0, m.Layers).Select(sliding)];
         }

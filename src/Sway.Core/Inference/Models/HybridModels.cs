@@ -11,7 +11,7 @@ internal static class HybridModels
         m.Config.DemandSame("block_ff_dim", "intermediate_size");
         var rope = m.Rope(theta: m.Config.Number("theta", 1_000_000.0));
         var attention = m.Config.Ints("full_attn_idxs");
-        var types = m.Config.Texts("layer_types")
+        var types = m.LayerTypes
             ?? [.. Enumerable.Range(0, m.Layers).Select(i => attention is null || attention.Contains(i) ? "full_attention" : "conv")];
         var bias = m.Config.Flag("conv_bias", false);
         var taps = m.Config.Size("conv_L_cache", 1024, 3);
@@ -46,7 +46,7 @@ internal static class HybridModels
     {
         var rope = m.Rope(partial: 0.25);
         var interval = m.Config.Int("full_attention_interval", 4);
-        var types = m.Config.Texts("layer_types")
+        var types = m.LayerTypes
             ?? [.. Enumerable.Range(0, m.Layers).Select(i => (i + 1) % interval != 0 ? "linear_attention" : "full_attention")];
         var layers = m.Each((i, path) => new LayerSpec
         {

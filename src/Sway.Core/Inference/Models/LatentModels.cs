@@ -47,7 +47,7 @@ internal static class LatentModels
         return m.Decoder(m.Each((i, path) => m.PreNorm(
             path,
             Attention(m, path + ".self_attn", rope, interleaved),
-            i < dense
+            m.IsListedDense(i) ?? i < dense
                 ? m.Gated(path + ".mlp", m.Config.Int("intermediate_size"), m.Activation(), m.Config.Flag("mlp_bias", false))
                 : m.Experts(
                     path + ".mlp",

@@ -26,7 +26,7 @@ internal static class LayerNormModels
         var rope = m.Rope();
         var window = m.Config.IntOrNull("sliding_window", 4096);
         var pattern = m.Config.OptionalInt("sliding_window_pattern") ?? m.Config.Int("_sliding_window_pattern", 4);
-        var types = m.Config.Texts("layer_types")
+        var types = m.LayerTypes
             ?? [.. Enumerable.Range(0, m.Layers).Select(i => (i + 1) % pattern != 0 ? "sliding_attention" : "full_attention")];
         return CohereFrame(m, m.Each((i, path) =>
         {

@@ -49,7 +49,7 @@ internal static class LlamaModels
     {
         var rope = m.Rope(theta: 2_000_000.0);
         var interval = m.Config.Int("no_rope_layer_interval", 4);
-        var flags = m.Config.Ints("no_rope_layers") ?? [.. Enumerable.Range(0, m.Layers).Select(i => (i + 1) % interval != 0 ? 1 : 0)];
+        var flags = m.PerLayer("no_rope_layers", m.Config.Ints("no_rope_layers")) ?? [.. Enumerable.Range(0, m.Layers).Select(i => (i + 1) % interval != 0 ? 1 : 0)];
         return m.Decoder(
             m.Each((i, path) => m.PreNorm(
                 path,
@@ -124,7 +124,7 @@ internal static class LlamaModels
             return window;
         }
 
-        if (m.Config.Texts("layer_types") is { } types)
+        if (m.LayerTypes is { } types)
         {
             return types[layer] switch
             {

@@ -34,6 +34,22 @@ internal sealed class ModelFamily(ModelConfig config, Func<string, bool> has)
     /// <summary>Number of layers.</summary>
     public int Layers => config.Size("num_hidden_layers", MaximumLayers);
 
+    /// <summary>The type of each layer, where the configuration lists them.</summary>
+    public IReadOnlyList<string>? LayerTypes => PerLayer("layer_types", config.Texts("layer_types"));
+
+    /// <summary>A list with an entry for each layer (more are left alone), or null; a shorter one is refused.</summary>
+    public IReadOnlyList<T>? PerLayer<T>(string field, IReadOnlyList<T>? values) =>
+        values is null || values.Count >= Layers ? values : throw config.Unsupported(field);
+
+    /// <summary>Whether a layer is said to be dense (or sparse); null where the configuration does not list it.</summary>
+    public bool? IsListedDense(int layer) => PerLayer("mlp_layer_types", config.Texts("mlp_layer_types"))?[layer] switch
+    {
+        null => null,
+        "dense" => true,
+        "sparse" => false,
+        _ => throw config.Unsupported("mlp_layer_types"),
+    };
+
     /// <summary>Whether biases are in the attention projections.</summary>
     public bool AttentionBias => config.Flag("attention_bias", false);
 

@@ -15,17 +15,25 @@
         'ConvertTo-MlxAdapter'
         'ConvertTo-PeftAdapter'
         'ConvertTo-Token'
+        'Get-AdapterNextToken'
         'Get-LoraAdapterInfo'
         'Get-SwayBackend'
         'Get-SwayCache'
+        'Get-SwaySession'
+        'Invoke-AdapterGeneration'
+        'Measure-AdapterDivergence'
+        'Measure-AdapterLogprob'
+        'Measure-AdapterPerplexity'
         'Merge-LoraAdapter'
+        'New-SwaySession'
+        'Remove-SwaySession'
         'Repair-MlxAdapter'
         'Test-LoraAdapter'
     )
     FunctionsToExport    = @()
     VariablesToExport    = @()
     AliasesToExport      = @()
-    FormatsToProcess     = @('Sway.Format.ps1xml')
+    FormatsToProcess     = @('Sway.Format.ps1xml', 'Sway.Measuring.Format.ps1xml')
     PrivateData          = @{
         PSData = @{
             Tags         = @('PSEdition_Core', 'Linux', 'MacOS', 'Windows', 'LoRA', 'MLX', 'PEFT', 'LLM')

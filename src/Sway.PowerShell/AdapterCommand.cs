@@ -1,6 +1,5 @@
 using System.ComponentModel;
 using System.Management.Automation;
-using Microsoft.PowerShell.Commands;
 using Sway.Adapters;
 using Sway.Adapters.Megatron;
 
@@ -8,7 +7,7 @@ namespace Sway.PowerShell;
 
 /// <summary>Base of every cmdlet that takes adapters by path or from the pipeline.</summary>
 [EditorBrowsable(EditorBrowsableState.Never)]
-public abstract class AdapterCommand : PSCmdlet, IDisposable
+public abstract class AdapterCommand : SwayCommand
 {
     private const string PathSet = "Path";
     private const string LiteralPathSet = "LiteralPath";
@@ -16,8 +15,6 @@ public abstract class AdapterCommand : PSCmdlet, IDisposable
 
     /// <summary>The name of the parameter set that is meant when nothing tells.</summary>
     protected const string DefaultSet = PathSet;
-
-    private readonly CancellationTokenSource _stop = new();
 
     /// <summary>Adapter folders, or weights files in them; wildcards allowed.</summary>
     [Parameter(
@@ -47,16 +44,6 @@ public abstract class AdapterCommand : PSCmdlet, IDisposable
         ? ((SwitchParameter)bound).IsPresent
         : LanguagePrimitives.IsTrue(GetVariableValue("WhatIfPreference"));
 
-    /// <summary>Cancelled when the pipeline is stopped.</summary>
-    protected CancellationToken StopToken => _stop.Token;
-
-    /// <inheritdoc/>
-    public void Dispose()
-    {
-        Dispose(true);
-        GC.SuppressFinalize(this);
-    }
-
     /// <inheritdoc/>
     protected sealed override void ProcessRecord()
     {
@@ -73,95 +60,10 @@ public abstract class AdapterCommand : PSCmdlet, IDisposable
         }
     }
 
-    /// <inheritdoc/>
-    protected override void StopProcessing() => _stop.Cancel();
-
     /// <summary>Handles one adapter; writes its result or its error.</summary>
     /// <param name="fullName">The adapter's absolute path.</param>
     /// <param name="isOneOfSeveral">True when the way it was named can name several: the pipeline, a wildcard, a list.</param>
     protected abstract void ProcessAdapter(string fullName, bool isOneOfSeveral);
-
-    /// <summary>Releases what the cmdlet holds; the engine calls it however the pipeline ends.</summary>
-    protected virtual void Dispose(bool disposing)
-    {
-        if (disposing)
-        {
-            _stop.Dispose();
-        }
-    }
-
-    /// <summary>
-    /// Runs work of the library and turns its failure into an error record for this item. Nothing may be written inside
-    /// <paramref name="work"/>: an exception by which PowerShell ends a pipeline must never be caught here.
-    /// </summary>
-    /// <returns>False when the work failed and the error is written.</returns>
-    protected bool TryRun<T>(string fullName, Func<T> work, out T result)
-    {
-        ErrorRecord error;
-        try
-        {
-            result = work();
-            return true;
-        }
-        catch (OperationCanceledException) when (_stop.IsCancellationRequested)
-        {
-            throw new PipelineStoppedException();
-        }
-        catch (Exception exception) when (exception is not (PipelineStoppedException or FlowControlException))
-        {
-            error = ErrorRecords.Of(exception, fullName);
-        }
-
-        WriteError(error);
-        result = default!;
-        return false;
-    }
-
-    /// <summary>An absolute path of the file system for a parameter that names one folder, existing or not.</summary>
-    protected string ResolveFolder(string path, string parameter, bool mustExist)
-    {
-        string full = ResolveOne(path);
-        if (mustExist && !Directory.Exists(full))
-        {
-            ThrowTerminatingError(ErrorRecords.ParameterFolderNotFound(full, parameter));
-        }
-
-        return full;
-    }
-
-    /// <summary>An absolute path of the file system for a parameter that names one adapter: a folder or a file.</summary>
-    protected string ResolveExisting(string path, string parameter)
-    {
-        string full = ResolveOne(path);
-        if (!System.IO.Path.Exists(full))
-        {
-            ThrowTerminatingError(ErrorRecords.ParameterFolderNotFound(full, parameter));
-        }
-
-        return full;
-    }
-
-    private string ResolveOne(string path)
-    {
-        string full = SessionState.Path.GetUnresolvedProviderPathFromPSPath(path, out ProviderInfo provider, out _);
-        if (!IsFileSystem(provider))
-        {
-            ThrowTerminatingError(ErrorRecords.NotFileSystem(path, provider.Name));
-        }
-
-        return System.IO.Path.TrimEndingDirectorySeparator(full);
-    }
-
-    /// <summary>Ends the command where a number is NaN or infinite.</summary>
-    private protected void RequireFinite(double? value, string parameter)
-    {
-        if (value is { } number && !double.IsFinite(number))
-        {
-            ThrowTerminatingError(ErrorRecords.ParameterInvalid(parameter, "must be a finite number"));
-        }
-    }
-
-    private static bool IsFileSystem(ProviderInfo provider) => provider.ImplementingType == typeof(FileSystemProvider);
 
     private IEnumerable<AdapterInput> EnumerateInputs()
     {

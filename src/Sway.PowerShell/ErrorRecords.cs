@@ -6,8 +6,8 @@ namespace Sway.PowerShell;
 /// <summary>Every error record of the module: id, category and target are decided here once. The ids are part of the interface.</summary>
 internal static class ErrorRecords
 {
-    /// <summary>The record for a failure of one adapter.</summary>
-    internal static ErrorRecord Of(Exception exception, string fullName)
+    /// <summary>The record for a failure of one item.</summary>
+    internal static ErrorRecord Of(Exception exception, object target)
     {
         (string id, ErrorCategory category) = exception switch
         {
@@ -18,15 +18,17 @@ internal static class ErrorRecords
             OutputException { Kind: OutputErrorKind.IsSource } => ("OutputIsSource", ErrorCategory.InvalidArgument),
             OutputException => ("InvalidOutput", ErrorCategory.InvalidArgument),
             NativeLibraryException => ("NativeLibraryUnavailable", ErrorCategory.ResourceUnavailable),
+            ObjectDisposedException => ("SessionClosed", ErrorCategory.ResourceUnavailable),
             SwayException known => (known.Category + "Failed", ErrorCategory.InvalidResult),
             FileNotFoundException or DirectoryNotFoundException => ("FileNotFound", ErrorCategory.ObjectNotFound),
             UnauthorizedAccessException => ("AccessDenied", ErrorCategory.PermissionDenied),
             IOException => ("InputOutputFailed", ErrorCategory.ReadError),
             NotSupportedException or NotImplementedException => ("NotSupported", ErrorCategory.NotImplemented),
+            PSArgumentException => ("IncompleteItem", ErrorCategory.InvalidData),
             ArgumentException => ("InvalidArgument", ErrorCategory.InvalidArgument),
             _ => ("UnexpectedFailure", ErrorCategory.InvalidOperation),
         };
-        var record = new ErrorRecord(exception, id, category, fullName);
+        var record = new ErrorRecord(exception, id, category, target);
         if (exception is SwayException { Remedy: { } remedy })
         {
             // In the message only: PowerShell would print a recommended action once more below it.
@@ -70,4 +72,23 @@ internal static class ErrorRecords
 
     internal static ErrorRecord OutputExists(string path) => Of(
         new OutputException(OutputErrorKind.Exists, $"'{path}' exists already.") { Path = path, Remedy = "Use -Force to replace it." }, path);
+
+    internal static ErrorRecord SessionClosed(string name) => new(
+        new PSInvalidOperationException($"The session '{name}' is closed. Open another one with New-SwaySession."),
+        "SessionClosed",
+        ErrorCategory.ResourceUnavailable,
+        name);
+
+    internal static ErrorRecord SessionNotFound(string what) => new(
+        new ItemNotFoundException($"There is no session {what} in this runspace. Get-SwaySession lists those that are open."),
+        "SessionNotFound",
+        ErrorCategory.ObjectNotFound,
+        what);
+
+    internal static ErrorRecord Usage(string message, object? target = null) => new(
+        new PSArgumentException(message), "InvalidUsage", ErrorCategory.InvalidArgument, target);
+
+    /// <summary>An input object that lacks what is to be measured.</summary>
+    internal static ErrorRecord IncompleteItem(string message, object? target) => new(
+        new PSArgumentException(message), "IncompleteItem", ErrorCategory.InvalidData, target);
 }

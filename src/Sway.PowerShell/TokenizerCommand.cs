@@ -11,6 +11,7 @@ public abstract class TokenizerCommand : PSCmdlet
 {
     /// <summary>The model's folder, or any folder with a tokenizer.json.</summary>
     [Parameter(Mandatory = true)]
+    [Alias("BaseModel")]
     [ValidateNotNullOrEmpty]
     public string Model { get; set; } = "";
 

@@ -13,11 +13,14 @@ if (-not $pester) {
 Import-Module $pester.Path
 # From here on no module of the machine can help a test to pass.
 $env:PSModulePath = Join-Path $PSHOME Modules
+# No test finds a score that an earlier run kept.
+$env:SWAY_CACHE_DIR = Join-Path ([IO.Path]::GetTempPath()) "sway-pester-$PID"
 $configuration = New-PesterConfiguration
 $configuration.Run.Path = $Path
 $configuration.Run.PassThru = $true
 $configuration.Output.Verbosity = 'None'
 $result = Invoke-Pester -Configuration $configuration
+Remove-Item $env:SWAY_CACHE_DIR -Recurse -Force -ErrorAction Ignore
 foreach ($test in $result.Tests) {
     $name = $test.ExpandedPath
     switch ($test.Result) {

@@ -22,3 +22,16 @@ function Edit-AdapterTruncated([string] $Adapter) {
     $file.SetLength([long] ($file.Length / 2))
     $file.Dispose()
 }
+
+# The prompts of the samples, as a user's pipeline brings them.
+function Get-SamplePrompt([string] $Category = '*') {
+    Get-Content (Join-Path $Samples prompts.jsonl) | ConvertFrom-Json | Where-Object category -Like $Category
+}
+
+# Whether numbers lie within a distance of the expected ones, one by one.
+function Assert-Near([double[]] $Actual, [double[]] $Expected, [double] $Distance = 1e-4) {
+    $Actual.Count | Should -Be $Expected.Count
+    for ($i = 0; $i -lt $Expected.Count; $i++) {
+        [math]::Abs($Actual[$i] - $Expected[$i]) | Should -BeLessThan $Distance -Because "number $i is $($Actual[$i]) and should be $($Expected[$i])"
+    }
+}

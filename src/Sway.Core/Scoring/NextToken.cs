@@ -47,16 +47,31 @@ public static class NextToken
     /// <returns>The new tokens, with the end token when one was met.</returns>
     public static IReadOnlyList<int> Generate(
         ScoringSession session, IReadOnlyList<int> ids, bool adapted, GenerationSettings settings, CancellationToken cancellationToken = default) =>
-        session.Cached((scorer, decoder, views) =>
+        [.. Stream(session, ids, adapted, settings, cancellationToken)];
+
+    /// <summary>
+    /// Generates tokens in one view with a key-value cache, each when it is asked for. The session is held for one token at a time, so
+    /// several generations can go on beside each other; the view is the one that the session had at the first token.
+    /// </summary>
+    /// <inheritdoc cref="Generate"/>
+    public static IEnumerable<int> Stream(
+        ScoringSession session, IReadOnlyList<int> ids, bool adapted, GenerationSettings settings, CancellationToken cancellationToken = default)
+    {
+        var started = System.Diagnostics.Stopwatch.GetTimestamp();
+        var random = new SplitMix(settings.Seed);
+        var all = ids.ToList();
+        DecoderView[]? view = null;
+        LaneMemory[]? memory = null;
+        for (var step = 0; step < settings.MaxTokens; step++)
         {
-            CheckPrompt(ids, decoder.Spec.VocabularySize);
-            var started = System.Diagnostics.Stopwatch.GetTimestamp();
-            DecoderView[] view = [views[adapted ? views.Count - 1 : 0]];
-            var random = new SplitMix(settings.Seed);
-            var all = ids.ToList();
-            LaneMemory[]? memory = null;
-            for (var step = 0; step < settings.MaxTokens; step++)
+            var (next, ended) = session.Cached((scorer, decoder, views) =>
             {
+                if (view is null)
+                {
+                    CheckPrompt(ids, decoder.Spec.VocabularySize);
+                    view = [views[adapted ? views.Count - 1 : 0]];
+                }
+
                 // Where the rotary variant changes with the length, earlier keys are computed again, as transformers does.
                 if (memory is null || decoder.RopeVariant(all.Count) != decoder.RopeVariant(memory[0].Length))
                 {
@@ -68,17 +83,23 @@ public static class NextToken
                 using var hidden = decoder.Run([new SequencePart(tokens, start, all.Count, memory)], view, cancellationToken);
                 memory[0].Length = all.Count;
                 using var logits = decoder.Logits(hidden, tokens.Length, [tokens.Length - 1], view);
-                var next = settings.Choose(decoder.Engine.Row(logits, 0), random);
-                all.Add(next);
-                if (settings.EndTokens.Contains(next))
+                var chosen = settings.Choose(decoder.Engine.Row(logits, 0), random);
+                all.Add(chosen);
+                var last = settings.EndTokens.Contains(chosen);
+                if (last || step + 1 == settings.MaxTokens)
                 {
-                    break;
+                    scorer.Generated(decoder, view, ids, all.Count - ids.Count, started);
                 }
-            }
 
-            scorer.Generated(decoder, view, ids, all.Count - ids.Count, started);
-            return (IReadOnlyList<int>)all.GetRange(ids.Count, all.Count - ids.Count);
-        }, cancellationToken);
+                return (chosen, last);
+            }, cancellationToken);
+            yield return next;
+            if (ended)
+            {
+                yield break;
+            }
+        }
+    }
 
     private static void CheckPrompt(IReadOnlyList<int> ids, int vocabulary)
     {

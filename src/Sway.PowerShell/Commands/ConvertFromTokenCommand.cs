@@ -22,5 +22,15 @@ public sealed class ConvertFromTokenCommand : TokenizerCommand
     protected override void ProcessRecord() => _ids.AddRange(Id);
 
     /// <inheritdoc/>
-    protected override void EndProcessing() => WriteObject(Tokenizer.Decode(_ids.ToArray(), SkipSpecial));
+    protected override void EndProcessing()
+    {
+        int[] unknown = [.. _ids.Where(id => Tokenizer.TokenText(id) is null).Distinct()];
+        if (unknown.Length > 0)
+        {
+            string more = unknown.Length > 10 ? ", ..." : "";
+            WriteWarning($"The vocabulary has no token {string.Join(", ", unknown.Take(10))}{more}; the text goes on without it.");
+        }
+
+        WriteObject(Tokenizer.Decode(_ids.ToArray(), SkipSpecial));
+    }
 }

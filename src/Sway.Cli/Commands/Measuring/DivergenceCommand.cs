@@ -52,8 +52,8 @@ internal static class DivergenceCommand
             });
 
             IReadOnlyList<TokenSequence> Windows(JsonObject item) => item["completion"] is not null
-                ? [text.Completion(item, BoundaryChoice.Joint).Sequence]
-                : RollingWindows.Plan(RollingPreset.Full, text.Text(item), text.TextStart(), session.MaxPositions);
+                ? [text.Completion(item, BoundaryMode.Joint).Sequence]
+                : text.Rolling(item, RollingPreset.Full).Plan(RollingPreset.Full, session.MaxPositions);
         });
     }
 

@@ -5,14 +5,6 @@ using Sway.Scoring;
 
 namespace Sway.Cli.Commands.Measuring;
 
-/// <summary>When a start token is put in front of a text.</summary>
-internal enum BosChoice
-{
-    Auto,
-    Always,
-    Never,
-}
-
 /// <summary>The options that all measuring commands share.</summary>
 internal sealed class MeasureOptions
 {
@@ -30,7 +22,7 @@ internal sealed class MeasureOptions
         Description = "Strength of the adapter: 0 = base, 1 = the adapter, anything between or beyond.", HelpName = "L", DefaultValueFactory = _ => 1.0,
     };
 
-    private readonly Option<BosChoice> _bos = CommonOptions.OneOf("--bos", "Whether a start token is put in front.", (BosChoice?)BosChoice.Auto);
+    private readonly Option<BosMode> _bos = CommonOptions.OneOf("--bos", "Whether a start token is put in front.", (BosMode?)BosMode.Auto);
     private readonly Option<bool> _detailed = new("--detailed") { Description = "Numbers of each token too." };
 
     private readonly Option<string?> _trace = new("--trace-path") { Description = "A file that gets one JSON line for each item: time, tokens, cache hit.", HelpName = "FILE" };
@@ -51,7 +43,7 @@ internal sealed class MeasureOptions
     internal string[] Adapters(CommandContext context) => context.Value(_adapters);
 
     /// <summary>When a start token is put in front.</summary>
-    internal BosChoice Bos(CommandContext context) => context.Value(_bos);
+    internal BosMode Bos(CommandContext context) => context.Value(_bos);
 
     /// <summary>Whether numbers of each token are wanted.</summary>
     internal bool Detailed(CommandContext context) => context.Value(_detailed);

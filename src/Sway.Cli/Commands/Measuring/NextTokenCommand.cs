@@ -61,7 +61,7 @@ internal static class NextTokenCommand
     private static JsonObject View(TextTokens text, NextTokenView view)
     {
         var result = new JsonObject { ["ids"] = MeasureInput.Array(view.Ids) };
-        if (text.Texts(view.Ids) is { } texts)
+        if (text.Encoder.Texts(view.Ids) is { } texts)
         {
             result["tokens"] = new JsonArray([.. texts.Select(token => (JsonNode)JsonValue.Create(token))]);
         }
@@ -112,7 +112,7 @@ internal static class GenerateCommand
             var settings = new GenerationSettings
             {
                 MaxTokens = context.Value(count), Temperature = context.Value(temperature), TopP = context.Value(topP), Seed = context.Value(seed),
-                EndTokens = text.EndTokens(),
+                EndTokens = text.Encoder.EndTokens(),
             };
             List<JsonObject> items = NextTokenCommand.PromptItems(context.Value(prompt), context.Value(input));
             return measure.ForEachAdapter(context, session, adapter => context.ForEach(items.Select(item => MeasureInput.Id(item) ?? string.Empty), id =>
@@ -150,7 +150,7 @@ internal static class GenerateCommand
     private static JsonObject View(TextTokens text, IReadOnlyList<int> ids)
     {
         var view = new JsonObject();
-        if (text.Decode(ids) is { } decoded)
+        if (text.Encoder.Decode(ids) is { } decoded)
         {
             view["text"] = decoded;
         }

@@ -1,5 +1,6 @@
 using System.CommandLine;
 using System.Text.Json.Nodes;
+using Sway.IO;
 using Sway.Scoring;
 
 namespace Sway.Cli.Commands.Measuring;
@@ -26,6 +27,7 @@ internal static class PerplexityCommand
             using ScoringSession session = measure.Open(context);
             var text = new TextTokens(session, measure.Bos(context));
             var items = TextItems.Read(context.Value(file), context.Value(input)).ToList();
+            var texts = new Dictionary<JsonObject, RollingText>(ReferenceEqualityComparer.Instance);
             int length = context.Value(window) > 0 ? context.Value(window) : session.MaxPositions;
             return measure.ForEachAdapter(context, session, adapter =>
             {
@@ -40,7 +42,9 @@ internal static class PerplexityCommand
                         continue;
                     }
 
-                    Write(context, session, id, adapter, scored.Item, scored.Scores, measure.Detailed(context));
+                    texts.Remove(scored.Item, out RollingText? rolling);
+                    int? bytes = rolling!.ScoredBytes(context.Value(preset), length);
+                    Write(context, session, id, adapter, bytes, scored.Scores, measure.Detailed(context));
                 }
 
                 return code;
@@ -49,16 +53,16 @@ internal static class PerplexityCommand
             IReadOnlyList<TokenSequence> Windows(JsonObject item)
             {
                 RollingPreset rule = context.Value(preset);
-                int? start = rule == RollingPreset.Full ? text.TextStart() : text.Start(rule == RollingPreset.LmEval);
-                return RollingWindows.Plan(rule, text.Text(item), start, length, context.Value(stride));
+                RollingText rolling = text.Rolling(item, rule);
+                texts[item] = rolling;
+                return rolling.Plan(rule, length, context.Value(stride));
             }
         });
     }
 
     private static void Write(
-        CommandContext context, ScoringSession session, string id, string? adapter, JsonObject item, IReadOnlyList<SequenceScore> scores, bool detailed)
+        CommandContext context, ScoringSession session, string id, string? adapter, int? bytes, IReadOnlyList<SequenceScore> scores, bool detailed)
     {
-        int? bytes = MeasureInput.Text(item, "text") is { } text ? System.Text.Encoding.UTF8.GetByteCount(text) : null;
         var line = new JsonObject { ["id"] = id };
         if (adapter is not null)
         {
@@ -119,7 +123,7 @@ internal static class TextItems
         }
 
         return textFile is not null
-            ? [new JsonObject { ["id"] = Path.GetFileNameWithoutExtension(textFile), ["text"] = File.ReadAllText(ExistingPath.Of(textFile)) }]
+            ? [new JsonObject { ["id"] = Path.GetFileNameWithoutExtension(textFile), ["text"] = TextFile.Read(ExistingPath.Of(textFile)) }]
             : throw new UsageException("give --text-file or --input");
     }
 }

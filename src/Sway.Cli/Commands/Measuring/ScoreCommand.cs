@@ -15,8 +15,8 @@ internal static class ScoreCommand
         var prompt = new Option<string?>("--prompt") { Description = "One prompt.", HelpName = "TEXT" };
         var completion = new Option<string?>("--completion") { Description = "Its completion.", HelpName = "TEXT" };
         var divergence = new Option<bool>("--divergence") { Description = "Exact divergences at each scored position too." };
-        Option<BoundaryChoice> boundary = CommonOptions.OneOf(
-            "--boundary", "How prompt and completion become tokens.", (BoundaryChoice?)BoundaryChoice.Joint);
+        Option<BoundaryMode> boundary = CommonOptions.OneOf(
+            "--boundary", "How prompt and completion become tokens.", (BoundaryMode?)BoundaryMode.Joint);
         foreach (Option option in (Option[])[input, prompt, completion, divergence, boundary])
         {
             command.Options.Add(option);
@@ -46,7 +46,7 @@ internal static class ScoreCommand
 
     private static int Score(
         CommandContext context, ScoringSession session, TextTokens text, List<JsonObject> items, string? adapter, bool divergence,
-        BoundaryChoice boundary)
+        BoundaryMode boundary)
     {
         int code = ExitCode.Done;
         var pending = items.Select(item => new PendingScore(item));
@@ -83,19 +83,19 @@ internal static class ScoreCommand
         }
 
         line["tokenIds"] = MeasureInput.Array(tokens.Sequence.Ids.Skip(tokens.Sequence.FirstScored));
-        if (text.Texts(tokens.Sequence.Ids.Skip(tokens.Sequence.FirstScored)) is { } texts)
+        if (text.Encoder.Texts(tokens.Sequence.Ids.Skip(tokens.Sequence.FirstScored)) is { } texts)
         {
             line["tokens"] = new JsonArray([.. texts.Select(token => (JsonNode)JsonValue.Create(token))]);
         }
 
         line["promptTokenCount"] = tokens.Sequence.FirstScored;
-        line["boundary"] = tokens.Boundary;
+        line["boundary"] = tokens.Boundary.ToString();
         if (tokens.MergedPromptBytes > 0)
         {
             line["mergedPromptBytes"] = tokens.MergedPromptBytes;
         }
 
-        line["bos"] = tokens.Bos;
+        line["bos"] = tokens.Bos.ToString();
         line["base"] = View(score.Base);
         if (score.Adapted is { } adapted)
         {
@@ -119,7 +119,7 @@ internal static class ScoreCommand
 
         public CompletionTokens? Tokens { get; private set; }
 
-        public TokenSequence Tokenize(TextTokens text, BoundaryChoice boundary) => (Tokens = text.Completion(Item, boundary)).Sequence;
+        public TokenSequence Tokenize(TextTokens text, BoundaryMode boundary) => (Tokens = text.Completion(Item, boundary)).Sequence;
     }
 
     private static JsonObject View(ViewScore score) => new()

@@ -6,6 +6,7 @@ using Sway.Tensors;
 namespace Sway.Caching;
 
 /// <summary>The files that decide a result: their digests go into the key, their identities tell later whether one has changed.</summary>
+/// <param name="digests">Gives digests; null for keys that hold in this process only, of identities instead.</param>
 internal sealed class CacheInputs(FileDigests? digests)
 {
     private readonly List<(string Path, FileIdentity Identity)> _files = [];
@@ -27,7 +28,17 @@ internal sealed class CacheInputs(FileDigests? digests)
     public void File(ContentKey key, string label, string path, CancellationToken cancellationToken)
     {
         string full = Path.GetFullPath(path);
-        key.Add(label, digests!.Of(full, out FileIdentity identity, cancellationToken));
+        FileIdentity identity;
+        if (digests is null)
+        {
+            identity = FileIdentity.Of(full);
+            key.Add(label, identity.ToString());
+        }
+        else
+        {
+            key.Add(label, digests.Of(full, out identity, cancellationToken));
+        }
+
         _files.Add((full, identity));
     }
 
@@ -36,6 +47,20 @@ internal sealed class CacheInputs(FileDigests? digests)
     {
         key.Add("adapter format", adapter.Format.ToString());
         key.Add("adapter config", adapter.Config.ValueKind == JsonValueKind.Undefined ? null : CanonicalJson.Of(adapter.Config));
+
+        // What the reader made of the files: an adapter may have been opened with an alpha, or another name, than the files hold.
+        foreach (LoraModule module in adapter.Modules)
+        {
+            key.Add("module", module.Path).Add("scaling", module.Scaling).Add("rank", module.Rank);
+            key.Add("kind", $"{module.Kind} {module.Naming} {module.Packing} {module.ParameterName} {module.AlsoChangesTiedHead}");
+            key.Add("tensors", string.Join('\n', module.SourceTensors));
+        }
+
+        foreach (AdapterExtra extra in adapter.Extras)
+        {
+            key.Add("extra", $"{extra.Kind} {extra.Path} {extra.Name}");
+        }
+
         foreach (TensorFile file in adapter.Files)
         {
             TensorFile(key, file, cancellationToken);
@@ -64,6 +89,9 @@ internal sealed class CacheInputs(FileDigests? digests)
             File(key, Path.GetFileName(path), path, cancellationToken);
         }
     }
+
+    /// <summary>Whether a later write to any of the files would surely be seen.</summary>
+    public bool AreSettled => _files.TrueForAll(file => file.Identity.IsSettled);
 
     /// <summary>Whether every file is still what the key was made of.</summary>
     public bool AreUnchanged()

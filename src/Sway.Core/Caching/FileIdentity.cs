@@ -24,10 +24,10 @@ internal readonly partial record struct FileIdentity(long Size, long Modified, l
     {
         get
         {
-            long margin = Changed % TimeSpan.TicksPerSecond == 0 && Modified % TimeSpan.TicksPerSecond == 0
-                ? 3 * TimeSpan.TicksPerSecond
-                : TimeSpan.TicksPerSecond / 20;
-            return DateTime.UtcNow.Ticks - s_epoch - Math.Max(Changed, Modified) > margin;
+            // The time of writing can be set to anything; it counts only where there is no other.
+            long last = Node != 0 ? Changed : Math.Max(Changed, Modified);
+            long margin = last % TimeSpan.TicksPerSecond == 0 ? 3 * TimeSpan.TicksPerSecond : TimeSpan.TicksPerSecond / 20;
+            return DateTime.UtcNow.Ticks - s_epoch - last > margin;
         }
     }
 

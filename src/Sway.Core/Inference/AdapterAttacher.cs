@@ -1,4 +1,5 @@
 using Sway.Adapters;
+using Sway.Architectures;
 
 namespace Sway.Inference;
 
@@ -10,12 +11,14 @@ internal sealed class AdapterAttacher
     private readonly AttachedAdapter _attached = new();
     private readonly Dictionary<LoadedLinear, LinearDeltaParts> _parts = [];
     private readonly ExpertAttacher _experts;
+    private readonly ModuleMap? _map;
 
     public AdapterAttacher(Decoder decoder, LoraAdapter adapter)
     {
         _decoder = decoder;
         _adapter = adapter;
         _experts = new ExpertAttacher(decoder, adapter);
+        _map = ModuleMaps.Find(decoder.Spec.ModelType);
     }
 
     /// <summary>Binds everything.</summary>
@@ -205,9 +208,16 @@ internal sealed class AdapterAttacher
         return path switch
         {
             "lm_head" or "embed_out" or "model.embed_out" => linears.GetValueOrDefault(_decoder.Spec.Head.Module),
-            _ => linears.GetValueOrDefault(ModuleAliases.Translate(path)),
+            _ => linears.GetValueOrDefault(ModuleAliases.Translate(path)) ?? FindByMap(path),
         };
     }
+
+    // A module by its mlx-lm name, where the architecture has another one there.
+    private LoadedLinear? FindByMap(string path) => _map?.FindMlx(path)
+        .Where(match => match.Rule.Rows.IsAll && !match.Rule.HasMultipliers)
+        .Select(match => _decoder.Weights.Linears.GetValueOrDefault(match.Path)
+            ?? _decoder.Weights.Linears.GetValueOrDefault(match.Path.Replace(".language_model.", ".", StringComparison.Ordinal)))
+        .FirstOrDefault(linear => linear is not null);
 
     private AdapterFormatException Refuse(string reason, IReadOnlyList<string> tensors) =>
         LinearDeltaParts.Refuse(_adapter.Path, reason, tensors);

@@ -17,7 +17,8 @@ internal sealed class ExpertAttacher(Decoder decoder, LoraAdapter adapter)
             return true;
         }
 
-        if (ModuleAliases.Experts(module.Path) is not { } place || !all.TryGetValue(place.Module, out var experts))
+        if (ModuleAliases.Experts(module.Path) is not { } place
+            || (!all.TryGetValue(place.Module, out var experts) && !all.TryGetValue(ModulePathOfExperts(place.Module), out experts)))
         {
             return false;
         }
@@ -144,6 +145,11 @@ internal sealed class ExpertAttacher(Decoder decoder, LoraAdapter adapter)
 
     private void Add(LoadedExperts experts, LoraModule module, int expert, string name, float[] a, float[] b, int rank)
     {
+        if (experts.Spec.Activation.Interleaved && name is "gate_proj" or "up_proj")
+        {
+            (name, b) = ("gate_up_proj", Interleave(experts, module, b, rank, first: name is "gate_proj" ? 0 : 1));
+        }
+
         var (outputs, inputs) = Size(experts.Spec, name) ?? throw Refuse(module, $"the experts have no projection \"{name}\"");
         if (expert >= experts.Spec.Rule.Experts || a.Length != (long)rank * inputs || b.Length != (long)outputs * rank)
         {
@@ -165,6 +171,24 @@ internal sealed class ExpertAttacher(Decoder decoder, LoraAdapter adapter)
         });
 
         List<LowRankTerm>[] Lists() => [.. Enumerable.Range(0, experts.Spec.Rule.Experts).Select(_ => new List<LowRankTerm>())];
+    }
+
+    // mlx-lm keeps gate and up apart where the model's outputs alternate between them.
+    private float[] Interleave(LoadedExperts experts, LoraModule module, float[] b, int rank, int first)
+    {
+        var width = experts.Spec.Width;
+        if (b.Length != (long)width * rank)
+        {
+            throw Refuse(module, $"the factors do not fit {width} outputs");
+        }
+
+        var result = new float[2 * b.Length];
+        for (var i = 0; i < width; i++)
+        {
+            b.AsSpan(i * rank, rank).CopyTo(result.AsSpan(((2 * i) + first) * rank));
+        }
+
+        return result;
     }
 
     private static float[] Transpose(float[] values, int rows, int columns)

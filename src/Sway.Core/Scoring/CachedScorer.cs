@@ -7,6 +7,8 @@ namespace Sway.Scoring;
 /// <summary>Answers items from the cache where it can, computes the others together, and records both.</summary>
 internal sealed class CachedScorer(ScoringOptions options, ScoringRecorder recorder)
 {
+    private readonly BaseScores _base = new();
+
     /// <summary>The scores on disk, or null for none.</summary>
     public ScoreCache? Cache { get; set; }
 
@@ -41,8 +43,8 @@ internal sealed class CachedScorer(ScoringOptions options, ScoringRecorder recor
         if (missing.Count > 0)
         {
             TokenSequence[] open = [.. missing.Select(i => wave[i])];
-            SequenceScore[] computed = WaveScorer.Score(
-                decoder, views, open, divergence, options.SharePrefixes, completed is null ? null : i => completed(missing[i]), cancellationToken);
+            SequenceScore[] computed = Compute(
+                decoder, views, open, both, completed is null ? null : i => completed(missing[i]), cancellationToken);
             bool store = Cache?.CanStore() ?? false;
             for (int i = 0; i < computed.Length; i++)
             {
@@ -66,6 +68,27 @@ internal sealed class CachedScorer(ScoringOptions options, ScoringRecorder recor
 
         recorder.Batch(both ? "divergence" : "score", views, decoder.Engine.Name, items, started);
         return results!;
+    }
+
+    // Where the base's scores of all sequences are known from another adapter, the adapted view runs alone.
+    private SequenceScore[] Compute(
+        Decoder decoder, IReadOnlyList<DecoderView> views, TokenSequence[] open, bool divergence, Action<int>? completed,
+        CancellationToken cancellationToken)
+    {
+        ViewScore?[] known = views.Count == 2 && !divergence ? [.. open.Select(_base.Find)] : [];
+        if (known.Length > 0 && known.All(score => score is not null))
+        {
+            SequenceScore[] adapted = WaveScorer.Score(decoder, [views[1]], open, false, options.SharePrefixes, completed, cancellationToken);
+            return [.. adapted.Select((score, i) => new SequenceScore(known[i]!, score.Base, null))];
+        }
+
+        SequenceScore[] computed = WaveScorer.Score(decoder, views, open, divergence, options.SharePrefixes, completed, cancellationToken);
+        for (int i = 0; i < open.Length; i++)
+        {
+            _base.Keep(open[i], computed[i].Base);
+        }
+
+        return computed;
     }
 
     /// <summary>The distribution after a prompt.</summary>

@@ -23,6 +23,7 @@ public sealed class ScoringSession : IDisposable, ISequenceScorer
     private readonly ScoringRecorder _recorder;
     private readonly CachedScorer _scorer;
     private readonly CacheInputs? _modelFiles;
+    private readonly AdapterShelf _shelf = new();
     private DecoderView[] _views;
     private bool _cacheOpened;
     private bool _disposed;
@@ -123,9 +124,17 @@ public sealed class ScoringSession : IDisposable, ISequenceScorer
     private void Attach(LoraAdapter adapter, string? path) => Exclusive(
         (decoder, views) =>
         {
-            OpenCache(adapter, path);
-            var attached = new AdapterAttacher(decoder, adapter).Attach();
-            _views = [views[0], new DecoderView("Adapted", attached, _options.Strength)];
+            var name = AdapterShelf.NameOf(adapter);
+            var shelved = _shelf.Find(name);
+            if (shelved is null)
+            {
+                OpenCache(adapter, path);
+                shelved = new ShelvedAdapter(new AdapterAttacher(decoder, adapter).Attach(), _scorer.Cache);
+                _shelf.Keep(name, shelved);
+            }
+
+            _scorer.Cache = shelved.Scores;
+            _views = [views[0], new DecoderView("Adapted", shelved.Adapter, _options.Strength)];
             AdapterPath = path ?? adapter.Path;
             return true;
         },
@@ -280,8 +289,9 @@ public sealed class ScoringSession : IDisposable, ISequenceScorer
             source = result.Source;
             return AdapterReader.Open(result.FullName);
         }
-        catch (ConversionRefusedException)
+        catch (Exception e) when (e is ConversionRefusedException or IOException or UnauthorizedAccessException)
         {
+            // A cache that cannot be written costs no measurement either; what is wrong with the adapter's own files comes up again.
             return null;
         }
     }

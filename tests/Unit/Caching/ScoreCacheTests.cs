@@ -1,5 +1,6 @@
 using System.Diagnostics;
 using System.Text.Json;
+using Sway.Adapters;
 using Sway.Caching;
 using Sway.Scoring;
 using Sway.Unit.Scoring;
@@ -71,6 +72,68 @@ public sealed class ScoreCacheTests : IDisposable
         Misses(item, strength: BitConverter.Int64BitsToDouble(BitConverter.DoubleToInt64Bits(0.5) + 1)).ShouldBe(1);
         Misses(item, adapter: null, strength: 0.5).ShouldBe(0);
         Misses(item, model: "qwen3", adapter: null).ShouldBe(1);
+    }
+
+    [Fact]
+    public void An_adapter_that_was_opened_with_another_scaling_is_another_adapter()
+    {
+        var item = new TokenSequence([1, 5, 9, 7], 1);
+        using ScoringSession session = Open();
+        SequenceScore before = session.Score(item);
+        using LoraAdapter opened = AdapterReader.Open(AdapterPath("all"));
+        session.Attach(new LoraAdapter([])
+        {
+            Path = opened.Path,
+            Format = opened.Format,
+            Method = opened.Method,
+            Modules = [.. opened.Modules.Select(module => module with { Scaling = 2.0 * module.Scaling })],
+            Extras = opened.Extras,
+            Obstacles = opened.Obstacles,
+            Config = opened.Config,
+            Files = opened.Files,
+        });
+        session.Score(item).Adapted!.LogProbs.ShouldNotBe(before.Adapted!.LogProbs);
+        session.Statistics.CacheHits.ShouldBe(0);
+    }
+
+    [Fact]
+    public void Several_adapters_in_turns_share_the_work_of_the_base_and_give_the_same_bits()
+    {
+        TokenSequence[] items = Items(12);
+        using var session = ScoringSession.Open(Golden.Folder(Model));
+        string[] adapters = ["all", "dora", "patterns"];
+        for (int round = 0; round < 2; round++)
+        {
+            foreach (string adapter in adapters)
+            {
+                session.Attach(AdapterPath(adapter));
+                using var alone = ScoringSession.Open(Golden.Folder(Model), AdapterPath(adapter));
+                JsonSerializer.Serialize(session.Score(items)).ShouldBe(JsonSerializer.Serialize(alone.Score(items)));
+                JsonSerializer.Serialize(session.Score(items, divergence: true)).ShouldBe(JsonSerializer.Serialize(alone.Score(items, divergence: true)));
+            }
+        }
+    }
+
+    [Fact]
+    public void An_adapter_that_changes_on_disk_is_read_again()
+    {
+        string adapter = _folder.File("adapter");
+        Directory.CreateDirectory(adapter);
+        foreach (string file in Directory.EnumerateFiles(AdapterPath("all")))
+        {
+            File.Copy(file, Path.Combine(adapter, Path.GetFileName(file)));
+        }
+
+        var item = new TokenSequence([1, 5, 9, 7], 1);
+        using var session = ScoringSession.Open(Golden.Folder(Model), adapter);
+        SequenceScore before = session.Score(item);
+        string weights = Path.Combine(adapter, "adapter_model.safetensors");
+        byte[] bytes = File.ReadAllBytes(weights);
+        bytes[^2] ^= 0x01;
+        File.WriteAllBytes(weights, bytes);
+        session.Attach(adapter);
+        session.Score(item).Adapted!.LogProbs.ShouldNotBe(before.Adapted!.LogProbs);
+        session.Score(item).Base.LogProbs.ShouldBe(before.Base.LogProbs);
     }
 
     [Fact]

@@ -103,7 +103,11 @@ public sealed class MlxParityTests
     [InlineData("llama-gqa", "all")]
     [InlineData("llama-gqa", "dora")]
     [InlineData("llama-gqa", "patterns")]
+    [InlineData("gpt-neox", "all")]
+    [InlineData("gpt-oss", "experts")]
+    [InlineData("mixtral", "per-expert")]
     [InlineData("qwen3-moe", "experts")]
+    [InlineData("qwen3-5-text", "all-linear")]
     public void A_peft_adapter_converts_itself_through_the_cache_and_scores_the_same(string model, string view)
     {
         NativeMlx.Require();
@@ -115,11 +119,23 @@ public sealed class MlxParityTests
         new CacheManager(store).List().ShouldHaveSingleItem().Kind.ShouldBe(CacheEntryKind.Conversion);
         mlx.AdapterPath.ShouldBe(adapter);
         TokenSequence[] sequences = Sequences(model);
-        Worst(mlx.Score(sequences, divergence: true), cpu.Score(sequences, divergence: true)).ShouldBeLessThan(Tolerance);
+        double tolerance = Math.Max(Tolerance, Golden.Tolerance(model, view));
+        Worst(mlx.Score(sequences, divergence: true), cpu.Score(sequences, divergence: true)).ShouldBeLessThan(tolerance);
         mlx.Statistics.CacheHits.ShouldBe(0);
-        cpu.Score(sequences).Count().ShouldBe(sequences.Length);
-        Worst(mlx.Score(sequences, divergence: true), cpu.Score(sequences, divergence: true)).ShouldBeLessThan(Tolerance);
+        Worst(mlx.Score(sequences, divergence: true), cpu.Score(sequences, divergence: true)).ShouldBeLessThan(tolerance);
         mlx.Statistics.CacheHits.ShouldBe(sequences.Length);
+    }
+
+    [Fact]
+    public void A_cache_that_cannot_be_written_costs_no_measurement()
+    {
+        NativeMlx.Require();
+        using var folder = new TemporaryFolder();
+        File.WriteAllText(folder.File("file"), "");
+        var store = new CacheStore(new CacheSettings { Directory = folder.File("file") });
+        string adapter = Path.Combine(Golden.Folder("llama-gqa"), "adapters", "all");
+        using var session = ScoringSession.Open(Golden.Folder("llama-gqa"), adapter, s_mlx with { Cache = store });
+        session.Score(Sequences("llama-gqa")).ShouldNotBeEmpty();
     }
 
     [Fact]

@@ -8,7 +8,6 @@ public sealed unsafe partial class CpuEngine : IEngine
 {
     private readonly BufferPool _pool = new();
     private readonly WorkerPool _workers;
-    private readonly List<nint> _owned = [];
 
     /// <param name="threads">Threads to use; 0 = one for each processor.</param>
     public CpuEngine(int threads = 0)
@@ -113,14 +112,12 @@ public sealed unsafe partial class CpuEngine : IEngine
     {
         ArgumentNullException.ThrowIfNull(values);
         ArgumentOutOfRangeException.ThrowIfNotEqual(values.LongLength, (long)outputs * inputs);
-        var data = (float*)NativeMemory.AlignedAlloc((nuint)Math.Max(1, values.LongLength) * sizeof(float), 64);
-        values.CopyTo(new Span<float>(data, values.Length));
-        lock (_owned)
-        {
-            _owned.Add((nint)data);
-        }
 
-        return new CpuMatrix(new DensePanels((byte*)data, DType.F32, outputs, inputs, transposed: false));
+        // Kept by the matrix itself, so that an adapter's memory goes with it.
+        var kept = GC.AllocateUninitializedArray<float>(values.Length, pinned: true);
+        values.CopyTo(kept, 0);
+        var data = (byte*)System.Runtime.CompilerServices.Unsafe.AsPointer(ref MemoryMarshal.GetArrayDataReference(kept));
+        return new CpuMatrix(new DensePanels(data, DType.F32, outputs, inputs, transposed: false, kept));
     }
 
     /// <inheritdoc/>
@@ -192,12 +189,6 @@ public sealed unsafe partial class CpuEngine : IEngine
     {
         _workers.Dispose();
         _pool.Dispose();
-        foreach (var pointer in _owned)
-        {
-            NativeMemory.AlignedFree((void*)pointer);
-        }
-
-        _owned.Clear();
     }
 
     private static DType Float(TensorInfo info) => info.DType is DType.F32 or DType.F16 or DType.BF16

@@ -42,19 +42,22 @@ internal sealed unsafe class DensePanels : PanelSource
     private readonly DType _dtype;
     private readonly bool _transposed;
     private readonly int _size;
+    private readonly object? _owner;
 
     /// <param name="data">The first element; stays valid as long as this is used.</param>
     /// <param name="dtype">F32, F16 or BF16.</param>
     /// <param name="outputs">Number of outputs.</param>
     /// <param name="inputs">Number of inputs.</param>
     /// <param name="transposed">Whether the matrix is stored as (inputs, outputs).</param>
-    public DensePanels(byte* data, DType dtype, int outputs, int inputs, bool transposed)
+    /// <param name="owner">What the data belongs to, kept as long as this; or null.</param>
+    public DensePanels(byte* data, DType dtype, int outputs, int inputs, bool transposed, object? owner = null)
         : base(outputs, inputs)
     {
         _data = data;
         _dtype = dtype;
         _transposed = transposed;
         _size = dtype.ByteSize();
+        _owner = owner;
     }
 
     /// <inheritdoc/>

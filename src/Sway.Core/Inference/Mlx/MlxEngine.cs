@@ -119,22 +119,25 @@ public sealed unsafe partial class MlxEngine : IEngine
     }
 
     /// <inheritdoc/>
-    public EngineWeight Vector(WeightStore store, string name, long first, int count) => Wrap((CpuVector)_host.Vector(store, name, first, count));
+    public EngineWeight Vector(WeightStore store, string name, long first, int count) =>
+        Own(Wrapped((CpuVector)_host.Vector(store, name, first, count)));
 
     /// <inheritdoc/>
     public EngineWeight Matrix(float[] values, int outputs, int inputs)
     {
         ArgumentNullException.ThrowIfNull(values);
         var host = (CpuMatrix)_host.Matrix(values, outputs, inputs);
-        return Own(new MlxMatrix(host, () =>
+
+        // An adapter's: its arrays are freed when nothing refers to the adapter any more.
+        return new MlxMatrix(host, () =>
         {
             using MlxOperations.Scope scope = _ops.Begin();
             return new MlxMatrixArrays { Weights = Settled(scope, _ops.New(values, Type, outputs, inputs)) };
-        }));
+        });
     }
 
     /// <inheritdoc/>
-    public EngineWeight Vector(float[] values) => Wrap((CpuVector)_host.Vector(values));
+    public EngineWeight Vector(float[] values) => Wrapped((CpuVector)_host.Vector(values));
 
     /// <inheritdoc/>
     public double[] RowSquares(EngineWeight matrix, float[]? a, float[]? b, int rank, double scaling) =>
@@ -201,11 +204,11 @@ public sealed unsafe partial class MlxEngine : IEngine
         return weight;
     }
 
-    private MlxVector Wrap(CpuVector host) => Own(new MlxVector(host, values =>
+    private MlxVector Wrapped(CpuVector host) => new(host, values =>
     {
         using MlxOperations.Scope scope = _ops.Begin();
         return Settled(scope, _ops.New(values, Type, values.Length));
-    }));
+    });
 
     private MlxTensor Tensor(MlxOperations.Scope scope, MlxArray array, int rows, int width)
     {

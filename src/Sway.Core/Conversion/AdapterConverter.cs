@@ -111,26 +111,4 @@ public static class AdapterConverter
             throw new OutputException(OutputErrorKind.Exists, $"{output} exists already.") { Path = output };
         }
     }
-
-    /// <summary>Remembers the tensors that hold a NaN or an infinity while they are written.</summary>
-    private sealed class FiniteGuard
-    {
-        private readonly RefusalList _refusals = new();
-
-        public void Inspect(PlannedTensor tensor, ReadOnlySpan<byte> bytes)
-        {
-            if (!FiniteCheck.IsFinite(tensor.Value.DType, bytes))
-            {
-                _refusals.Add(RefusalCategory.NonFinite, "Tensors hold NaN or infinity, or become infinite when they are scaled.", tensor.Value.Sources);
-            }
-        }
-
-        public void ThrowIfAny(string path)
-        {
-            if (!_refusals.IsEmpty)
-            {
-                throw new ConversionRefusedException(path, _refusals.ToList());
-            }
-        }
-    }
 }

@@ -14,8 +14,14 @@ internal static class FiniteCheck
         DType.BF16 => !AnyMasked(MemoryMarshal.Cast<byte, ushort>(bytes), (ushort)0x7F80),
         DType.F16 => !AnyMasked(MemoryMarshal.Cast<byte, ushort>(bytes), (ushort)0x7C00),
         DType.F64 => !AnyMasked(MemoryMarshal.Cast<byte, ulong>(bytes), 0x7FF0_0000_0000_0000ul),
+        // E4M3FN has only the two NaNs, E5M2 an exponent of ones.
+        DType.F8E4M3 => !AnyMasked(bytes, (byte)0x7F),
+        DType.F8E5M2 => !AnyMasked(bytes, (byte)0x7C),
         _ => true,
     };
+
+    /// <inheritdoc cref="IsFinite(DType, ReadOnlySpan{byte})"/>
+    public static bool IsFinite(DType dtype, byte[] bytes) => IsFinite(dtype, bytes.AsSpan());
 
     private static bool AnyMasked<T>(ReadOnlySpan<T> words, T mask)
         where T : unmanaged, System.Numerics.IBitwiseOperators<T, T, T>, IEquatable<T>

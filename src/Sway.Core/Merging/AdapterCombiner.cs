@@ -94,8 +94,10 @@ public static class AdapterCombiner
         }
 
         using AtomicDirectory output = AtomicDirectory.Create(full);
+        var finite = new FiniteGuard();
         long written = SafetensorsWriter.Write(
-            Path.Combine(output.TemporaryPath, plan.TensorFileName), plan.Tensors, plan.Metadata, progress, cancellationToken: cancellationToken);
+            Path.Combine(output.TemporaryPath, plan.TensorFileName), plan.Tensors, plan.Metadata, progress, finite.Inspect, cancellationToken);
+        finite.ThrowIfAny(string.Join(" + ", adapters.Select(adapter => adapter.Path)));
         AtomicFile.WriteNew(Path.Combine(output.TemporaryPath, AdapterLocation.ConfigName), plan.Configuration);
         output.Commit(options.Force, cancellationToken);
         return result with { WrittenBytes = written };

@@ -1,5 +1,6 @@
 using Sway.Adapters;
 using Sway.Architectures;
+using Sway.Conversion;
 using Sway.Conversion.Mlx;
 using Sway.IO;
 using Sway.Tensors;
@@ -71,10 +72,13 @@ public static class AdapterMerger
             return result;
         }
 
+        FiniteGuard.Require(adapter, cancellationToken);
         using AtomicDirectory output = AtomicDirectory.Create(full);
+        var finite = new FiniteGuard();
         var merged = new MergedModel(model, weights, terms, options.Dequantize);
         long written = MergedModelFiles.Write(
-            output.TemporaryPath, model.Folder, weights, merged, options.Dequantize && quantization is not null, progress, cancellationToken);
+            output.TemporaryPath, model.Folder, weights, merged, options.Dequantize && quantization is not null, finite, progress, cancellationToken);
+        finite.ThrowIfAny(adapter.Path);
         output.Commit(options.Force, cancellationToken);
         return result with { TensorCount = merged.Changed, WrittenBytes = written };
     }

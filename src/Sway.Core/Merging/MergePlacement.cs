@@ -136,7 +136,7 @@ internal sealed class MergePlacement(BaseModel model, TensorFile weights, LoraAd
 
     private long? QuantizedColumns(TensorInfo weight) =>
         weight.DType == DType.U32 && model.Config.TryGetProperty("quantization", out JsonElement value)
-        && value.TryGetProperty("bits", out JsonElement bits) && bits.TryGetInt32(out int count) && count > 0 ? weight.Shape[1] * 32 / count : null;
+        && value.TryGetProperty("bits", out JsonElement bits) && bits.ValueKind == JsonValueKind.Number && bits.TryGetInt32(out int count) && count > 0 ? weight.Shape[1] * 32 / count : null;
 
     private bool FanInFanOut(string path) => model.Map?.Find(path) is { Count: > 0 } found ? found[0].Rule.IsConv1D : _fanInFanOut;
 

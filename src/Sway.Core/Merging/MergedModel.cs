@@ -88,11 +88,11 @@ internal sealed class MergedModel
             return null;
         }
 
-        bool affine = !value.TryGetProperty("mode", out JsonElement mode) || mode.ValueEquals("affine");
+        bool affine = !value.TryGetProperty("mode", out JsonElement mode) || (mode.ValueKind == JsonValueKind.String && mode.ValueEquals("affine"));
         bool uniform = value.EnumerateObject().All(entry => entry.Value.ValueKind is not (JsonValueKind.Object or JsonValueKind.False));
         return affine && uniform
-            && value.TryGetProperty("bits", out JsonElement bits) && bits.TryGetInt32(out int count) && count is 2 or 4 or 8
-            && value.TryGetProperty("group_size", out JsonElement group) && group.TryGetInt32(out int size) && size is 16 or 32 or 64 or 128
+            && value.TryGetProperty("bits", out JsonElement bits) && bits.ValueKind == JsonValueKind.Number && bits.TryGetInt32(out int count) && count is 2 or 4 or 8
+            && value.TryGetProperty("group_size", out JsonElement group) && group.ValueKind == JsonValueKind.Number && group.TryGetInt32(out int size) && size is 16 or 32 or 64 or 128
             ? new AffineQuantization(count, size)
             : throw new UnsupportedModelException($"The base model is quantized in a way that merging does not compute: {value.GetRawText()}.")
             {
@@ -100,6 +100,9 @@ internal sealed class MergedModel
                 Remedy = "Merge into the model that is not quantized.",
             };
     }
+
+    /// <summary>True for a tensor of a module that an adapter changes, scales and biases of a quantized one included.</summary>
+    public bool Changes(string name) => _terms.ContainsKey(name) || _terms.ContainsKey(Split(name).Module + ".weight");
 
     private PlannedTensor Plain(TensorInfo tensor)
     {

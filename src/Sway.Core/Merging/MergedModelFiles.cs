@@ -1,5 +1,6 @@
 using System.Text.Json;
 using System.Text.Json.Nodes;
+using Sway.Conversion;
 using Sway.IO;
 using Sway.Tensors;
 
@@ -20,7 +21,8 @@ internal static class MergedModelFiles
     /// <summary>Writes everything below a folder.</summary>
     /// <returns>The bytes of the tensor files.</returns>
     public static long Write(
-        string folder, string baseFolder, TensorFile weights, MergedModel merged, bool dequantized, IProgress<ByteProgress>? progress, CancellationToken cancellationToken)
+        string folder, string baseFolder, TensorFile weights, MergedModel merged, bool dequantized, FiniteGuard finite,
+        IProgress<ByteProgress>? progress, CancellationToken cancellationToken)
     {
         long written = 0;
         var map = new SortedDictionary<string, string>(StringComparer.Ordinal);
@@ -31,7 +33,7 @@ internal static class MergedModelFiles
             string name = Path.GetFileName(shard.Path);
             PlannedTensor[] tensors = [.. shard.Tensors.SelectMany(merged.Replace)];
             Dictionary<string, string>? metadata = shard.Metadata.Count > 0 ? shard.Metadata.ToDictionary(StringComparer.Ordinal) : null;
-            written += SafetensorsWriter.Write(Path.Combine(folder, name), tensors, metadata, progress, cancellationToken: cancellationToken);
+            written += SafetensorsWriter.Write(Path.Combine(folder, name), tensors, metadata, progress, InspectChanged, cancellationToken);
             foreach (PlannedTensor tensor in tensors)
             {
                 map[tensor.Name] = name;
@@ -46,6 +48,15 @@ internal static class MergedModelFiles
 
         CopyOthers(folder, baseFolder, dequantized);
         return written;
+
+        // What the base holds elsewhere (masks, for instance) is its own affair.
+        void InspectChanged(PlannedTensor tensor, ReadOnlySpan<byte> tile)
+        {
+            if (merged.Changes(tensor.Name))
+            {
+                finite.Inspect(tensor, tile);
+            }
+        }
     }
 
     private static void WriteIndex(string path, SortedDictionary<string, string> map, long total)

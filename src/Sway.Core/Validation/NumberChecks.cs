@@ -7,22 +7,9 @@ namespace Sway.Validation;
 /// <summary>Reads every number of an adapter once, in pieces: none may be NaN or infinite, and factors should not all be zero.</summary>
 internal static class NumberChecks
 {
-    private const long PieceBytes = 4 << 20;
-
     public static void Run(LoraAdapter adapter, FindingList findings, CancellationToken cancellationToken)
     {
-        var notFinite = new List<string>();
-        foreach (TensorFile file in adapter.Files)
-        {
-            foreach (TensorInfo tensor in file.Tensors.Where(tensor => tensor.DType.IsReadableFloat()))
-            {
-                if (!All(file.Get(tensor), static (dtype, piece) => IsFinite(dtype, piece), cancellationToken))
-                {
-                    notFinite.Add(tensor.Name);
-                }
-            }
-        }
-
+        IReadOnlyList<string> notFinite = FiniteGuard.FindNotFinite(adapter, cancellationToken);
         if (notFinite.Count > 0)
         {
             findings.Add(new Refusal(RefusalCategory.NonFinite, "Tensors hold NaN or infinity.")
@@ -43,7 +30,7 @@ internal static class NumberChecks
         const double Ordinary = 1e20;
         string[] infinite = [.. adapter.Modules
             .Where(module => Math.Abs(module.Scaling) > Ordinary
-                && !All(module.B.Scale(module.Scaling), static (dtype, piece) => FiniteCheck.IsFinite(dtype, piece), cancellationToken))
+                && !FiniteGuard.All(module.B.Scale(module.Scaling), FiniteCheck.IsFinite, cancellationToken))
             .Select(Name)];
         if (infinite.Length > 0)
         {
@@ -58,7 +45,7 @@ internal static class NumberChecks
     private static void CheckZeros(LoraAdapter adapter, FindingList findings, CancellationToken cancellationToken)
     {
         string[] untrained = [.. adapter.Modules
-            .Where(module => module.Scaling == 0 || All(module.B, static (dtype, piece) => IsZero(dtype, piece), cancellationToken))
+            .Where(module => module.Scaling == 0 || FiniteGuard.All(module.B, IsZero, cancellationToken))
             .Select(Name)];
         if (untrained.Length == 0)
         {
@@ -103,49 +90,7 @@ internal static class NumberChecks
 
     internal static string Name(LoraModule module) => module.ParameterName is null ? module.Path : $"{module.Path}.{module.ParameterName}";
 
-    /// <summary>True when a test holds for every piece of a tensor; stops at the first piece where it does not.</summary>
-    private static bool All(TensorExpression value, Func<DType, ReadOnlySpan<byte>, bool> test, CancellationToken cancellationToken)
-    {
-        if (value.ElementCount == 0)
-        {
-            return true;
-        }
-
-        long rows = value.Rank == 0 ? 1 : value.Shape[0];
-        long step = Math.Max(1, PieceBytes / Math.Max(1, value.ByteLength / rows));
-        for (long row = 0; row < rows; row += step)
-        {
-            cancellationToken.ThrowIfCancellationRequested();
-            TensorExpression piece = value.Rank == 0 ? value : value.Slice(0, row, Math.Min(step, rows - row));
-            if (!test(piece.DType, piece.ToBytes()))
-            {
-                return false;
-            }
-        }
-
-        return true;
-    }
-
-    private static bool IsFinite(DType dtype, ReadOnlySpan<byte> bytes)
-    {
-        if (dtype is not (DType.F8E4M3 or DType.F8E5M2))
-        {
-            return FiniteCheck.IsFinite(dtype, bytes);
-        }
-
-        foreach (byte value in bytes)
-        {
-            // E4M3FN has only the two NaNs, E5M2 an exponent of ones.
-            if (dtype == DType.F8E4M3 ? (value & 0x7F) == 0x7F : (value & 0x7C) == 0x7C)
-            {
-                return false;
-            }
-        }
-
-        return true;
-    }
-
-    private static bool IsZero(DType dtype, ReadOnlySpan<byte> bytes)
+    private static bool IsZero(DType dtype, byte[] bytes)
     {
         // The sign of a zero is the last byte's highest bit.
         int size = dtype.ByteSize();

@@ -2,6 +2,7 @@ using System.Text.Json;
 using Sway.Adapters;
 using Sway.Conversion;
 using Sway.IO;
+using Sway.Merging;
 using Sway.Unit.Support;
 
 namespace Sway.Unit.Conversion;
@@ -42,6 +43,22 @@ public sealed class OutputTests
             () => AdapterConverter.Convert(Repository.Sample("adapters", "broken"), work.File("out"), new ConversionOptions(), cancellationToken: TestContext.Current.CancellationToken));
         refused.Refusals.ShouldHaveSingleItem().Category.ShouldBe(RefusalCategory.NonFinite);
         refused.Remedy.ShouldContain("Test-LoraAdapter");
+        Directory.GetFileSystemEntries(work.Path).ShouldBeEmpty();
+    }
+
+    [Fact]
+    public void Nothing_is_merged_from_numbers_that_are_not_finite()
+    {
+        using var work = new TemporaryFolder();
+        string broken = Repository.Sample("adapters", "broken");
+        ConversionRefusedException[] refusals =
+        [
+            Should.Throw<ConversionRefusedException>(() => AdapterMerger.Merge(
+                broken, work.File("out"), new MergeOptions { BaseModel = Repository.Sample("base") }, cancellationToken: TestContext.Current.CancellationToken)),
+            Should.Throw<ConversionRefusedException>(() => AdapterCombiner.Combine(
+                [broken, Repository.Sample("adapters", "untrained")], work.File("out"), new CombinationOptions(), cancellationToken: TestContext.Current.CancellationToken)),
+        ];
+        refusals.ShouldAllBe(refused => refused.Refusals[0].Category == RefusalCategory.NonFinite && refused.Tensors.Count == 1);
         Directory.GetFileSystemEntries(work.Path).ShouldBeEmpty();
     }
 

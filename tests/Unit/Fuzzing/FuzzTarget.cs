@@ -3,6 +3,7 @@ using Sway.Adapters;
 using Sway.Adapters.Megatron;
 using Sway.Adapters.Mlx.Repair;
 using Sway.Conversion;
+using Sway.Merging;
 using Sway.Scoring;
 using Sway.Tokenization;
 using Sway.Unit.Adapters.Megatron;
@@ -71,6 +72,16 @@ internal sealed record FuzzTarget(string Name, string Source, string? Base, Acti
         Testing("peft/cases/dora-linear/adapter", "peft/models/llama-untied"),
         Testing("names/tp-qwen3moe-both-attn", "names/models/qwen3moe"),
         Testing("mlx/adapters/lora-mixed-keys", "mlx/models/llama-untied"),
+        Merging("plain-qv-r8", "llama-untied"),
+        Merging("dora-linear", "llama-untied"),
+        Merging("gpt2-conv1d", "gpt2"),
+        Attaching("llama-gqa", "adapters/all"),
+        Attaching("llama-gqa", "adapters/dora"),
+        Attaching("llama-gqa", "adapters/embed-head"),
+        Attaching("llama-gqa", "adapters/patterns"),
+        Attaching("mixtral", "adapters/experts"),
+        Attaching("mixtral", "adapters/per-expert"),
+        Attaching("llama-mlx-4bit-gs32", "mlx-adapters/all"),
         Megatron("lora-tp2-f32"),
         Megatron("moe-sequential-ep2-f32"),
         Megatron("mcore016-lora-tp1-f32"),
@@ -117,6 +128,29 @@ internal sealed record FuzzTarget(string Name, string Source, string? Base, Acti
         string Below(string path) => Path.GetRelativePath(Repository.Fixture(), path).Replace('\\', '/');
         return new FuzzTarget("megatron-" + name, Below(Directory.Exists(Path.Combine(fixture.Checkpoint, "iter_0000120")) ? Path.Combine(fixture.Checkpoint, "iter_0000120") : fixture.Checkpoint), Below(fixture.Base), InspectAndConvert);
     }
+
+    /// <summary>Into the base's weights, and together with itself.</summary>
+    private static FuzzTarget Merging(string name, string model) => new("merge-" + name, $"peft/cases/{name}/adapter", "peft/models/" + model, (source, model, output) =>
+    {
+        try
+        {
+            AdapterCombiner.Combine([source, source], output, new CombinationOptions { Weights = [0.5, 0.25], Method = CombinationMethod.Cat });
+            Directory.Delete(output, recursive: true);
+        }
+        catch (SwayException)
+        {
+            // Merging says more.
+        }
+
+        AdapterMerger.Merge(source, output, new MergeOptions { BaseModel = model });
+    });
+
+    private static FuzzTarget Attaching(string model, string adapter) =>
+        new($"attach-{model}-{Path.GetFileName(adapter)}", $"scoring/{model}/{adapter}", "scoring/" + model, (source, model, _) =>
+        {
+            using ScoringSession session = ScoringSession.Open(model!, source, new ScoringOptions { Threads = 1 });
+            session.Score(new TokenSequence([1, 2, 3, 1], 1), divergence: true);
+        });
 
     private static FuzzTarget Testing(string source, string model) => new("test-" + source.Replace('/', '-'), source, model, (source, model, _) =>
     {

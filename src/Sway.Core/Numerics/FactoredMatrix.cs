@@ -10,6 +10,7 @@ internal sealed class FactoredMatrix
 {
     private readonly double[][] _left;
     private readonly double[][] _right;
+    private readonly Lazy<(double[][] LeftBasis, double[][] RightBasis, double[][] Core)> _core;
 
     /// <summary>Takes the columns of the left and the rows of the right factor; terms that are zero are dropped.</summary>
     private FactoredMatrix(int rows, int columns, double[][] leftColumns, double[][] rightRows)
@@ -19,6 +20,7 @@ internal sealed class FactoredMatrix
         int[] kept = [.. Enumerable.Range(0, leftColumns.Length).Where(k => leftColumns[k].AsSpan().ContainsAnyExcept(0.0) && rightRows[k].AsSpan().ContainsAnyExcept(0.0))];
         _left = Array.ConvertAll(kept, k => leftColumns[k]);
         _right = Array.ConvertAll(kept, k => rightRows[k]);
+        _core = new(Core);
     }
 
     public int Rows { get; }
@@ -46,7 +48,7 @@ internal sealed class FactoredMatrix
         Rows, Columns, [.. _left, .. other._left.Select(column => Array.ConvertAll(column, value => factor * value))], [.. _right, .. other._right]);
 
     /// <summary>The Frobenius norm.</summary>
-    public double Norm() => Math.Sqrt(Core().Core.Sum(column => column.Sum(value => value * value)));
+    public double Norm() => Math.Sqrt(_core.Value.Core.Sum(column => column.Sum(value => value * value)));
 
     /// <summary>The Frobenius norm of the difference; exactly 0 when the terms are the same numbers.</summary>
     public double Distance(FactoredMatrix other) => HasTermsOf(other) ? 0 : Plus(other, -1).Norm();
@@ -67,12 +69,12 @@ internal sealed class FactoredMatrix
     }
 
     /// <summary>The singular values, descending; as many as there are terms.</summary>
-    public double[] SingularValues() => SmallSvd.Decompose(Core().Core).Values;
+    public double[] SingularValues() => SmallSvd.Decompose(_core.Value.Core).Values;
 
     /// <summary>The best approximation of a rank: left = U S as columns, right = V^T as rows.</summary>
     public (double[][] Left, double[][] Right) Truncate(int rank)
     {
-        (double[][] leftBasis, double[][] rightBasis, double[][] core) = Core();
+        (double[][] leftBasis, double[][] rightBasis, double[][] core) = _core.Value;
         (double[][] u, double[] values, double[][] v) = SmallSvd.Decompose(core);
         int kept = Math.Min(rank, values.Length);
         var left = new double[rank][];

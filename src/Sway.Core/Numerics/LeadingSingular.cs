@@ -36,7 +36,7 @@ internal static class LeadingSingular
         for (int j = 0; j < rank; j++)
         {
             Span<double> row = right.AsSpan(j * columns, columns);
-            double norm = Math.Sqrt(Dot(row, row));
+            double norm = Math.Sqrt(SmallSvd.Dot(row, row));
             for (int i = 0; i < rows; i++)
             {
                 left[(i * rank) + j] *= norm;
@@ -71,7 +71,7 @@ internal static class LeadingSingular
             }
 
             Orthogonalize(left, u);
-            double alpha = Math.Sqrt(Dot(left, left));
+            double alpha = Math.Sqrt(SmallSvd.Dot(left, left));
             scale = Math.Max(scale, alpha);
             bool lost = alpha <= 1e-14 * scale;
             u.Add(lost ? Start(rows, u, ref seed) : Divided(left, alpha));
@@ -80,7 +80,7 @@ internal static class LeadingSingular
             double[] right = TransposedTimesVector(matrix, rows, columns, u[^1]);
             TensorPrimitives.MultiplyAdd(v[^1], -diagonal[^1], right, right);
             Orthogonalize(right, v);
-            carried = Math.Sqrt(Dot(right, right));
+            carried = Math.Sqrt(SmallSvd.Dot(right, right));
             scale = Math.Max(scale, carried);
             bool ended = carried <= 1e-14 * scale;
             carried = ended ? 0 : carried;
@@ -148,7 +148,7 @@ internal static class LeadingSingular
         double[] product = new double[rows];
         for (int i = 0; i < rows; i++)
         {
-            product[i] = Dot(matrix.AsSpan(i * columns, columns), vector);
+            product[i] = SmallSvd.Dot(matrix.AsSpan(i * columns, columns), vector);
         }
 
         return product;
@@ -171,7 +171,7 @@ internal static class LeadingSingular
         {
             foreach (double[] direction in basis)
             {
-                TensorPrimitives.MultiplyAdd(direction, -Dot(direction, vector), vector, vector);
+                TensorPrimitives.MultiplyAdd(direction, -SmallSvd.Dot(direction, vector), vector, vector);
             }
         }
     }
@@ -189,7 +189,7 @@ internal static class LeadingSingular
         }
 
         Orthogonalize(vector, basis);
-        return Divided(vector, Math.Sqrt(Dot(vector, vector)));
+        return Divided(vector, Math.Sqrt(SmallSvd.Dot(vector, vector)));
     }
 
     private static double[] Divided(double[] vector, double divisor)
@@ -207,26 +207,5 @@ internal static class LeadingSingular
         }
 
         return wide;
-    }
-
-    // Four sums in one fixed order, so that the result does not depend on a buffer's alignment.
-    private static double Dot(ReadOnlySpan<double> x, ReadOnlySpan<double> y)
-    {
-        double a = 0, b = 0, c = 0, d = 0;
-        int i = 0;
-        for (; i <= x.Length - 4; i += 4)
-        {
-            a += x[i] * y[i];
-            b += x[i + 1] * y[i + 1];
-            c += x[i + 2] * y[i + 2];
-            d += x[i + 3] * y[i + 3];
-        }
-
-        for (; i < x.Length; i++)
-        {
-            a += x[i] * y[i];
-        }
-
-        return (a + b) + (c + d);
     }
 }

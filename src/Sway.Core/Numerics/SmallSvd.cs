@@ -1,3 +1,6 @@
+using System.Numerics.Tensors;
+using System.Runtime.Intrinsics;
+
 namespace Sway.Numerics;
 
 /// <summary>Orthogonal factorizations of small matrices in float64; a matrix is an array of its columns.</summary>
@@ -62,10 +65,20 @@ internal static class SmallSvd
             [.. order.Select(i => rotations[i])]);
     }
 
-    public static double Dot(double[] left, double[] right)
+    /// <summary>The inner product, in eight sums of one fixed order whatever the machine's vectors are.</summary>
+    public static double Dot(ReadOnlySpan<double> left, ReadOnlySpan<double> right)
     {
-        double sum = 0;
-        for (int i = 0; i < left.Length; i++)
+        Vector256<double> first = Vector256<double>.Zero, second = Vector256<double>.Zero;
+        int i = 0;
+        for (; i <= left.Length - 8; i += 8)
+        {
+            first += Vector256.Create(left.Slice(i, 4)) * Vector256.Create(right.Slice(i, 4));
+            second += Vector256.Create(left.Slice(i + 4, 4)) * Vector256.Create(right.Slice(i + 4, 4));
+        }
+
+        first += second;
+        double sum = (first[0] + first[1]) + (first[2] + first[3]);
+        for (; i < left.Length; i++)
         {
             sum += left[i] * right[i];
         }
@@ -106,13 +119,7 @@ internal static class SmallSvd
         }
     }
 
-    private static void Subtract(double[] vector, double[] direction, double factor)
-    {
-        for (int i = 0; i < vector.Length; i++)
-        {
-            vector[i] -= factor * direction[i];
-        }
-    }
+    private static void Subtract(double[] vector, double[] direction, double factor) => TensorPrimitives.MultiplyAdd(direction, -factor, vector, vector);
 
     private static double[] Unit(int size, int index)
     {

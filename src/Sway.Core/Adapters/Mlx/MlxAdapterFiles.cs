@@ -59,6 +59,14 @@ public sealed record MlxAdapterFiles(string Folder, string Tensors, string? Conf
     {
         string[] checkpoints = Directory.Exists(folder) ? Directory.GetFiles(folder, CheckpointPattern) : [];
         Array.Sort(checkpoints, StringComparer.Ordinal);
+        if (checkpoints.Length == 0 && Directory.Exists(folder) && Directory.EnumerateFiles(folder, "adapter_model.*").Any())
+        {
+            return new Refusal(RefusalCategory.AlreadyPeft, "The folder holds a PEFT adapter, not one of mlx-lm.")
+            {
+                Remedy = "Convert it with ConvertTo-MlxAdapter (sway convert --to mlx).",
+            };
+        }
+
         return checkpoints.Length == 0
             ? new Refusal(RefusalCategory.MissingWeights, $"There is no {TensorFileName} and no {OldTensorFileName}.")
             : new Refusal(RefusalCategory.MissingWeights, $"There is no {TensorFileName}, only training checkpoints.")

@@ -109,10 +109,13 @@ internal static class MlxPlanner
     private static List<TensorFate> Fates(MlxResolution resolution, MlxFactors factors)
     {
         var fates = new List<TensorFate>();
+        ILookup<string, MlxModuleTensors> usersOf = factors.Modules
+            .SelectMany(module => module.Module.SourceTensors.Distinct(StringComparer.Ordinal), (module, name) => (Module: module, Name: name))
+            .ToLookup(entry => entry.Name, entry => entry.Module, StringComparer.Ordinal);
         foreach (TensorInfo tensor in resolution.Adapter.Files.SelectMany(file => file.Tensors))
         {
-            var users = factors.Modules.Where(module => module.Module.SourceTensors.Contains(tensor.Name, StringComparer.Ordinal)).ToList();
-            if (users.Count > 0)
+            MlxModuleTensors[] users = [.. usersOf[tensor.Name]];
+            if (users.Length > 0)
             {
                 string[] outputs = [.. users.SelectMany(user => user.Tensors.Where(t => t.Value.Sources.Contains(tensor.Name, StringComparer.Ordinal)).Select(t => t.Name))];
                 fates.Add(new TensorFate(tensor.Name, outputs.Length > 0 ? outputs : [.. users.SelectMany(u => u.Tensors.Select(t => t.Name))], users[0].Explanation));

@@ -1,4 +1,5 @@
 using Sway.Adapters;
+using Sway.Adapters.Peft;
 
 namespace Sway.Inference;
 
@@ -66,6 +67,21 @@ internal sealed class ExpertAttacher(Decoder decoder, LoraAdapter adapter)
     private static float[] Part(float[] values, int index, int count) =>
         values.AsSpan(index * (values.Length / count), values.Length / count).ToArray();
 
+    // Square parameters fit both ways. Parameters (experts, out, in) were packed with A on the output side below 0.19 and on the input
+    // side since; (experts, in, out) the other way round, but for those that transformers marks as transposed (gpt_oss), which never changed.
+    private bool IsInputFirst(LoraModule module, string name, ExpertsSpec spec)
+    {
+        if (decoder.Spec.ModelType is "gpt_oss")
+        {
+            return true;
+        }
+
+        var transposed = (string.Equals(name, "down_proj", StringComparison.Ordinal) ? spec.Down : spec.Inputs[0]).Transposed;
+        return PackedLayout.IsOld(adapter) is { } old
+            ? old == transposed
+            : throw Refuse(module, "the factors are square, and the file does not say which layout of PEFT they have");
+    }
+
     // PEFT's wrapper of a 3-D parameter: rows of A are expert-major, columns of B rank-major. Normally A is on the input side; where
     // transformers stores (experts, in, out) without saying so (llama4), A is on the output side.
     private void Packed(LoadedExperts experts, LoraModule module, float[] a, float[] b)
@@ -84,8 +100,7 @@ internal sealed class ExpertAttacher(Decoder decoder, LoraAdapter adapter)
         var swapped = x == outputs && y == inputs;
         if (straight && swapped)
         {
-            swapped = decoder.Spec.ModelType is "llama4_text";
-            straight = !swapped;
+            straight = IsInputFirst(module, name, spec);
         }
 
         if (!straight && !swapped)

@@ -7,9 +7,11 @@ switch (args.Length > 0 ? args[0] : "")
         return ConversionBenchmark.Run(rest);
     case "tokenization":
         return TokenizationBenchmark.Run(rest);
+    case "scoring":
+        return ScoringBenchmark.Run(rest);
     case "gemm":
         return GemmBenchmark.Run(rest);
     default:
-        Console.Error.WriteLine("usage: Sway.Benchmarks gemm [THREADS] | conversion [FOLDER] | tokenization FIXTURES [KIND...]");
+        Console.Error.WriteLine("usage: Sway.Benchmarks gemm [THREADS] | scoring [WINDOWS] | conversion [FOLDER] | tokenization FIXTURES [KIND...]");
         return 2;
 }

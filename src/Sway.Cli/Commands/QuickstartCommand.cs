@@ -11,7 +11,7 @@ namespace Sway.Cli.Commands;
 internal static class QuickstartCommand
 {
     internal static Command Create() =>
-        new Command("quickstart", "Show on the sample adapters what Sway does: list, convert, verify, refuse. Takes seconds.").Runs(Run);
+        new Command("quickstart", "Show on the sample adapters what Sway does: list, convert, verify, refuse, measure. Takes seconds.").Runs(Run);
 
     private static int Run(CommandContext context)
     {
@@ -41,10 +41,18 @@ internal static class QuickstartCommand
         }
         else
         {
-            WriteText(output, outcomes, samples, clock.Elapsed);
+            WriteText(output, outcomes);
         }
 
-        return outcomes.TrueForAll(outcome => outcome.IsAsExpected) ? ExitCode.Done : ExitCode.Failed;
+        var measurement = new SampleGains(samples);
+        List<SampleGain> gains = [.. measurement.Measure(samples.PeftAdapters.Concat(samples.MlxAdapters), context.Token)];
+        SampleGainTable.Write(output, measurement, gains);
+        if (!output.IsJson)
+        {
+            WriteEnd(output, outcomes, gains, samples, clock.Elapsed);
+        }
+
+        return outcomes.TrueForAll(outcome => outcome.IsAsExpected) && gains.TrueForAll(gain => gain.IsAsExpected) ? ExitCode.Done : ExitCode.Failed;
     }
 
     private static SampleOutcome Convert(string source, string parent, CancellationToken cancellationToken)
@@ -80,7 +88,7 @@ internal static class QuickstartCommand
         }
     }
 
-    private static void WriteText(CommandOutput output, List<SampleOutcome> outcomes, Samples samples, TimeSpan elapsed)
+    private static void WriteText(CommandOutput output, List<SampleOutcome> outcomes)
     {
         TextTable table = new TextTable()
             .Column("Name").Column("Result").Column("Method").Column("Rank", right: true)
@@ -97,8 +105,6 @@ internal static class QuickstartCommand
             output.Line($"{outcome.Name}: {outcome.Error!.Message}");
             output.Line();
         }
-
-        WriteEnd(output, outcomes, samples, elapsed);
     }
 
     private static string[] Converted(string name, AdapterConversionResult result) =>
@@ -110,14 +116,19 @@ internal static class QuickstartCommand
 
     private static string Compared(double difference) => difference == 0 ? "equal bit for bit" : "within " + Format.Difference(difference);
 
-    private static void WriteEnd(CommandOutput output, List<SampleOutcome> outcomes, Samples samples, TimeSpan elapsed)
+    private static void WriteEnd(
+        CommandOutput output, List<SampleOutcome> outcomes, List<SampleGain> gains, Samples samples, TimeSpan elapsed)
     {
-        List<SampleOutcome> surprises = outcomes.FindAll(outcome => !outcome.IsAsExpected);
+        string[] surprises =
+        [
+            .. outcomes.Where(outcome => !outcome.IsAsExpected).Select(outcome => outcome.Name)
+                .Union(gains.Where(gain => !gain.IsAsExpected).Select(gain => gain.Name)),
+        ];
         int converted = outcomes.Count(outcome => outcome.Result is not null);
-        string counts = $"{converted} converted, {outcomes.Count - converted} refused";
-        output.Line(surprises.Count == 0
+        string counts = $"{converted} converted, {outcomes.Count - converted} refused; {gains.Count(gain => gain.Error is null)} measured, {gains.Count(gain => gain.Error is not null)} refused";
+        output.Line(surprises.Length == 0
             ? $"As expected: {counts}, in {Format.Seconds(elapsed.TotalSeconds)}. The temporary outputs are removed."
-            : $"NOT as expected: {string.Join(", ", surprises.Select(outcome => outcome.Name))} ({counts}).");
+            : $"NOT as expected: {string.Join(", ", surprises)} ({counts}).");
         string sample = Format.Path(Path.Combine(samples.Folder, "adapters", "bible"));
         output.Line();
         output.Line("What to do next (sway stands for: dotnet run --project src/Sway.Cli -c Release --)");
@@ -125,6 +136,7 @@ internal static class QuickstartCommand
         [
             ($"sway inspect {sample} --detailed", "every module of an adapter"),
             ($"sway explain {sample} --to mlx", "what becomes of each tensor, and why"),
+            ("sway score --model BASE --adapter ADAPTER --input PROMPTS.jsonl", "your own prompts, base beside adapted"),
             ("sway convert YOUR-ADAPTER --to mlx --verify", "your own adapter, into YOUR-ADAPTER-mlx"),
             ("sway doctor", "what this machine offers"),
         ];

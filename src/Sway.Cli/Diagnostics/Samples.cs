@@ -7,6 +7,20 @@ internal sealed record Samples(string Folder)
     /// <summary>The one adapter that no faithful tool may convert: two of its weights are not finite numbers.</summary>
     internal const string RefusedName = "broken";
 
+    /// <summary>The adapter whose second factor is still zero: it changes nothing at all.</summary>
+    internal const string UntrainedName = "untrained";
+
+    /// <summary>Texts that no adapter was trained on.</summary>
+    internal IReadOnlyList<string> Texts
+    {
+        get
+        {
+            string[] files = Directory.GetFiles(Path.Combine(Folder, "texts"), "*.txt");
+            Array.Sort(files, StringComparer.Ordinal);
+            return files;
+        }
+    }
+
     /// <summary>The adapters in PEFT form.</summary>
     internal IReadOnlyList<string> PeftAdapters => Folders("adapters");
 

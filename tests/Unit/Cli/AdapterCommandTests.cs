@@ -91,7 +91,11 @@ public sealed class AdapterCommandTests : IDisposable
 
         run.Error.ShouldBeEmpty();
         run.Code.ShouldBe(0, run.Output);
-        run.Output.ShouldContain("As expected: 5 converted, 1 refused");
+        run.Output.ShouldContain("As expected: 5 converted, 1 refused; 6 measured, 1 refused");
+
+        // The numbers of samples/README.md, which transformers and peft gave.
+        run.Output.ShouldMatch(@"bible +\+0\.136 +\+2\.698 +\+0\.620 +-0\.575 +\+0\.438");
+        run.Output.ShouldMatch(@"untrained +0 +0 +0 +0 +0 +0 +0");
         run.Output.ShouldContain("NonFinite");
         run.Output.ShouldContain("What to do next");
     }

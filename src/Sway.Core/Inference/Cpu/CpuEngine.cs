@@ -42,6 +42,9 @@ public sealed unsafe partial class CpuEngine : IEngine
     /// <summary>Bytes of activations that the engine holds now.</summary>
     public long ActivationBytes => _pool.Bytes;
 
+    /// <summary>The most bytes of activations that the engine ever held.</summary>
+    public long PeakActivationBytes => _pool.PeakBytes;
+
     /// <inheritdoc/>
     public EngineWeight Matrix(WeightStore store, LinearSpec spec)
     {

@@ -1,3 +1,4 @@
+using System.Numerics.Tensors;
 using System.Runtime.Intrinsics;
 
 namespace Sway.Scoring;
@@ -8,12 +9,7 @@ internal static class VocabularyMath
     /// <summary>ln of the sum of e^x.</summary>
     public static double LogSumExp(ReadOnlySpan<float> logits)
     {
-        var max = float.NegativeInfinity;
-        foreach (var x in logits)
-        {
-            max = Math.Max(max, x);
-        }
-
+        var max = TensorPrimitives.Max(logits);
         var sums = Vector512<double>.Zero;
         var shift = Vector512.Create((double)max);
         var i = 0;
@@ -53,14 +49,22 @@ internal static class VocabularyMath
     /// <summary>1 + the number of logits above that of a token.</summary>
     public static int Rank(ReadOnlySpan<float> logits, int token)
     {
-        var own = logits[token];
-        var above = 1;
-        foreach (var x in logits)
+        var own = Vector512.Create(logits[token]);
+        var above = Vector512<int>.Zero;
+        var i = 0;
+        for (; i + 16 <= logits.Length; i += 16)
         {
-            above += x > own ? 1 : 0;
+            // True is -1 in every lane.
+            above -= Vector512.GreaterThan(Vector512.Create(logits[i..]), own).AsInt32();
         }
 
-        return above;
+        var rank = 1 + Vector512.Sum(above);
+        for (; i < logits.Length; i++)
+        {
+            rank += logits[i] > logits[token] ? 1 : 0;
+        }
+
+        return rank;
     }
 
     /// <summary>KL(p||q), KL(q||p) and Jensen-Shannon of the softmax of two rows of logits.</summary>

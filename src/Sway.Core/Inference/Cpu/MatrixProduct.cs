@@ -66,8 +66,15 @@ internal static unsafe class MatrixProduct
                 var valid = Math.Min(columns, weights.Outputs - first);
                 cancellation.ThrowIfCancellationRequested();
                 weights.Pack(first, valid, columns, k, depth, packed);
+                var (nextPanel, nextK) = panel + 1 < firstPanel + panels ? (panel + 1, k) : (firstPanel, k + DepthBlock);
+                var (nextValid, nextDepth) = (Math.Min(columns, weights.Outputs - (nextPanel * columns)), Math.Min(DepthBlock, weights.Inputs - nextK));
                 for (var tile = fromTile; tile < toTile; tile++)
                 {
+                    if (nextDepth > 0)
+                    {
+                        weights.Fetch(nextPanel * columns, nextValid, nextK, nextDepth, tile - fromTile, toTile - fromTile);
+                    }
+
                     var count = rows.TileRows(tile);
                     var height = kernel.PackedRows(count);
                     var a = rows.Tile(tile) + ((nint)k * height);

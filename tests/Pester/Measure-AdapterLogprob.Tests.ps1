@@ -182,6 +182,7 @@ Describe 'Measure-AdapterLogprob' {
             (Measure-AdapterLogprob $because $therefore -Model $base -Adapter $bible -Strength 0).DeltaLogProb | Should -Be 0
             $half = (Measure-AdapterLogprob $because $therefore -Model $base -Adapter $bible -Strength 0.5).AdaptedLogProb
             $half | Should -BeGreaterThan -49
+            (Measure-AdapterLogprob $because $therefore -Model $base -Adapter $bible -Strength 0.5).Strength | Should -Be 0.5
             { Measure-AdapterLogprob $because $therefore -Model $base -Adapter $bible -Strength ([double]::NaN) } | Should -Throw -ErrorId 'ParameterArgumentValidationError,*'
         }
     }
@@ -198,6 +199,13 @@ Describe 'Measure-AdapterLogprob' {
             "$far" | Should -BeLike 'Item far: Token 99999 is outside the vocabulary*'
             $far.TargetObject.Id | Should -BeExactly far
             $far.CategoryInfo.Category | Should -Be InvalidResult
+        }
+
+        It 'refuses a date that ConvertFrom-Json made of a text' {
+            $json = '{ "id": "d", "prompt": "On", "completion": "2026-01-02T03:04:05Z" }'
+            $json | ConvertFrom-Json | Measure-AdapterLogprob -Session $session -ErrorAction SilentlyContinue -ErrorVariable problem | Should -BeNullOrEmpty
+            "$problem" | Should -BeLike '*Completion is a date*-DateKind String*'
+            ($json | ConvertFrom-Json -DateKind String | Measure-AdapterLogprob -Session $session).Completion | Should -BeExactly '2026-01-02T03:04:05Z'
         }
 
         It 'stops at the first with -ErrorAction Stop' {

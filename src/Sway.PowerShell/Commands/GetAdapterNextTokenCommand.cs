@@ -44,6 +44,8 @@ public sealed class GetAdapterNextTokenCommand : PromptCommand
             InputObject = item.Source,
             Adapter = adapter,
             Backend = Scoring.Backend,
+            Strength = Use.Strength,
+            Precision = Use.Precision,
             Prompt = prompt,
             PromptTokenCount = ids.Length,
             VocabularySize = found.VocabularySize,

@@ -86,6 +86,8 @@ public sealed class InvokeAdapterGenerationCommand : PromptCommand
                 InputObject = item.Source,
                 Adapter = adapter,
                 Backend = Scoring.Backend,
+            Strength = Use.Strength,
+            Precision = Use.Precision,
                 Prompt = prompt,
                 PromptTokenCount = ids.Length,
                 Base = inBase,

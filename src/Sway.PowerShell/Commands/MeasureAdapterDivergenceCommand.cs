@@ -81,6 +81,8 @@ public sealed class MeasureAdapterDivergenceCommand : RollingCommand
         InputObject = item.Source,
         Adapter = adapter,
         Backend = Scoring.Backend,
+        Strength = Use.Strength,
+        Precision = Use.Precision,
         Bos = bos,
         TokenIds = [.. sequences.SelectMany(sequence => sequence.Ids.Skip(sequence.FirstScored))],
         Divergence = new TokenDivergences(

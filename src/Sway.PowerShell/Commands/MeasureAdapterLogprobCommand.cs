@@ -122,6 +122,8 @@ public sealed class MeasureAdapterLogprobCommand : WaveCommand
             InputObject = item.Source,
             Adapter = adapter,
             Backend = Scoring.Backend,
+            Strength = Use.Strength,
+            Precision = Use.Precision,
             Prompt = prompt,
             Completion = completion,
             PromptTokenCount = tokens.Sequence.FirstScored,

@@ -61,6 +61,8 @@ public sealed class MeasureAdapterPerplexityCommand : RollingCommand
         InputObject = item.Source,
         Adapter = adapter,
         Backend = Scoring.Backend,
+        Strength = Use.Strength,
+        Precision = Use.Precision,
         Preset = Preset,
         Window = window,
         WindowCount = windows.Count,

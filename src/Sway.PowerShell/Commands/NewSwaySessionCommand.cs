@@ -95,7 +95,7 @@ public sealed class NewSwaySessionCommand : SwayCommand
             Backend, Precision, Threads, Strength, AdapterName, TracePath is null ? null : ResolveFile(TracePath), !NoCache);
         if (TryRun(adapter ?? _model, () => engine.Open(_model, adapter), out ScoringSession scoring))
         {
-            SwaySession session = SessionTable.Current.Add(id => new SwaySession(id, Name ?? $"Session{id}", scoring, Strength));
+            SwaySession session = SessionTable.Current.Add(id => new SwaySession(id, Name ?? $"Session{id}", scoring, Strength, Precision));
             WriteVerbose($"{session.Name}: {session.ModelType} from {session.Model}, adapter {session.Adapter ?? "none"}, engine {session.Backend}.");
             WriteObject(session);
         }

@@ -105,6 +105,9 @@ public abstract class MeasureCommand : SwayCommand
 
     private protected ScoringSession Scoring => _use!.Scoring;
 
+    /// <summary>How the measurement is made, for results to say.</summary>
+    private protected SessionUse Use => _use!;
+
     private protected PromptEncoder Encoder { get; private set; } = null!;
 
     private protected MeasureProgress Progress { get; private set; } = null!;
@@ -279,7 +282,7 @@ public abstract class MeasureCommand : SwayCommand
             Backend, Precision, Threads, Strength, AdapterName, TracePath is null ? null : ResolveFile(TracePath), !NoCache);
         ScoringSession scoring = RunOrEnd(only ?? model, () => engine.Open(model, only));
         _attached = only;
-        return new SessionUse(scoring, new PromptEncoder(model, scoring.Config, Bos), scoring.Dispose);
+        return new SessionUse(scoring, new PromptEncoder(model, scoring.Config, Bos), Strength, Precision, scoring.Dispose);
     }
 
     private bool Attach(string adapter)

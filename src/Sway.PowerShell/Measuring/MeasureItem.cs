@@ -49,7 +49,7 @@ internal sealed record MeasureItem(string Id)
                     ? dictionary.Keys.OfType<string>().Where(key => key.Equals(property, StringComparison.OrdinalIgnoreCase))
                         .Select(key => dictionary[key]).FirstOrDefault()
                     : input.Properties[property]?.Value);
-                return new MeasureItem(AsText("Id", Value("Id")) ?? name)
+                return new MeasureItem(Value("Id") is { } id ? LanguagePrimitives.ConvertTo<string>(id) : name)
                 {
                     Source = input,
                     Prompt = AsText("Prompt", Value("Prompt")),
@@ -79,6 +79,10 @@ internal sealed record MeasureItem(string Id)
     {
         null => null,
         string text => text,
+
+        // ConvertFrom-Json makes one of a text that looks like a date; its own words are lost.
+        DateTime or DateTimeOffset => throw new PSArgumentException(
+            $"The property {property} is a date, not the text that it was made of; read the file with ConvertFrom-Json -DateKind String."),
         char or bool or IFormattable => LanguagePrimitives.ConvertTo<string>(value),
         _ => throw new PSArgumentException($"The property {property} is not a text."),
     };

@@ -1,4 +1,5 @@
 using System.Management.Automation;
+using Sway.Inference;
 
 namespace Sway.PowerShell.Measuring;
 
@@ -13,6 +14,12 @@ public abstract class MeasureResult
 
     /// <summary>The engine that computed.</summary>
     public required string Backend { get; init; }
+
+    /// <summary>Strength of the adapter: 0 = base, 1 = the adapter.</summary>
+    public required double Strength { get; init; }
+
+    /// <summary>The arithmetic.</summary>
+    public required PrecisionChoice Precision { get; init; }
 
     /// <summary>What came down the pipeline, to group or join by its properties; null when parameters gave the item.</summary>
     public required PSObject? InputObject { get; init; }

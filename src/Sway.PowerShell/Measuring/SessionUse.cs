@@ -1,9 +1,11 @@
+using Sway.Inference;
 using Sway.Scoring;
 
 namespace Sway.PowerShell.Measuring;
 
 /// <summary>What one pipeline measures with, until it is disposed.</summary>
-internal sealed class SessionUse(ScoringSession scoring, PromptEncoder encoder, Action release) : IDisposable
+internal sealed class SessionUse(
+    ScoringSession scoring, PromptEncoder encoder, double strength, PrecisionChoice precision, Action release) : IDisposable
 {
     private Action? _release = release;
 
@@ -12,6 +14,12 @@ internal sealed class SessionUse(ScoringSession scoring, PromptEncoder encoder, 
 
     /// <summary>Its tokenizer.</summary>
     internal PromptEncoder Encoder { get; } = encoder;
+
+    /// <summary>Strength of the adapter in the adapted view.</summary>
+    internal double Strength { get; } = strength;
+
+    /// <summary>The arithmetic.</summary>
+    internal PrecisionChoice Precision { get; } = precision;
 
     /// <inheritdoc/>
     public void Dispose() => Interlocked.Exchange(ref _release, null)?.Invoke();

@@ -1,3 +1,4 @@
+using Sway.Inference;
 using Sway.Scoring;
 
 namespace Sway.PowerShell.Measuring;
@@ -24,7 +25,7 @@ public sealed class SwaySession : IDisposable
     private int _uses;
     private bool _closed;
 
-    internal SwaySession(int id, string name, ScoringSession scoring, double strength)
+    internal SwaySession(int id, string name, ScoringSession scoring, double strength, PrecisionChoice precision)
     {
         Id = id;
         Name = name;
@@ -34,6 +35,7 @@ public sealed class SwaySession : IDisposable
         ModelType = scoring.Config.ModelType;
         Adapter = scoring.AdapterPath;
         Strength = strength;
+        Precision = precision;
         Backend = scoring.Backend;
         VocabularySize = scoring.VocabularySize;
         MaxPositions = scoring.MaxPositions;
@@ -56,6 +58,9 @@ public sealed class SwaySession : IDisposable
 
     /// <summary>Strength of the adapter in the adapted view.</summary>
     public double Strength { get; }
+
+    /// <summary>The arithmetic.</summary>
+    public PrecisionChoice Precision { get; }
 
     /// <summary>The engine that computes.</summary>
     public string Backend { get; }
@@ -115,7 +120,7 @@ public sealed class SwaySession : IDisposable
             }
 
             _uses++;
-            return new SessionUse(_scoring, _encoder, Release);
+            return new SessionUse(_scoring, _encoder, Strength, Precision, Release);
         }
     }
 

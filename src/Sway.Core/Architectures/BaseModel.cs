@@ -16,12 +16,13 @@ public sealed class BaseModel : IDisposable
     private readonly Lazy<TensorFile?> _weights;
     private readonly JsonElement _root;
     private readonly JsonElement _text;
+    private readonly bool _isNested;
 
     private BaseModel(string folder, JsonElement root)
     {
         Folder = folder;
         _root = root;
-        _text = TextConfig(root);
+        _text = TextConfig(root, out _isNested);
         _weights = new Lazy<TensorFile?>(() => BaseWeightFiles.TryFind(folder) is { } path ? BaseWeightFiles.Open(path) : null);
         ModelType = GetString(_root, "model_type") ?? GetString(_text, "model_type") ?? "";
         Map = ModuleMaps.Find(ModelType);
@@ -60,8 +61,35 @@ public sealed class BaseModel : IDisposable
     public int? ExpertCount => FindInt("num_experts") ?? FindInt("num_local_experts") ?? FindInt("n_routed_experts")
         ?? FindInt("moe_num_experts") ?? FindInt("num_moe_experts");
 
-    /// <summary>Whether head and embedding are one tensor.</summary>
-    public bool IsTied => (FindBool(_root, "tie_word_embeddings") ?? FindBool(_text, "tie_word_embeddings")) ?? Map?.TiedByDefault ?? false;
+    /// <summary>Whether head and embedding are one tensor; false where <see cref="Tying"/> is not known.</summary>
+    public bool IsTied => Tying ?? false;
+
+    /// <summary>
+    /// Whether head and embedding are one tensor, in transformers and in mlx-lm alike; null where the configuration does not
+    /// make them agree. A model of several parts has the field twice: mlx-lm reads the language model's.
+    /// </summary>
+    public bool? Tying
+    {
+        get
+        {
+            const string Field = "tie_word_embeddings";
+            bool? usual = Map?.TiedByDefault;
+            bool? whole = FindBool(_root, Field);
+            if (!_isNested)
+            {
+                return whole ?? usual;
+            }
+
+            bool? text = FindBool(_text, Field);
+            return (whole, text) switch
+            {
+                (null, null) => usual,
+                (null, _) => text,
+                _ when whole == text || whole == usual => whole,
+                _ => null,
+            };
+        }
+    }
 
     /// <summary>The weights' headers, or null where the folder has none (or only some other format).</summary>
     /// <exception cref="AdapterFormatException">The weights are damaged.</exception>
@@ -168,8 +196,9 @@ public sealed class BaseModel : IDisposable
         }
     }
 
-    private static JsonElement TextConfig(JsonElement root)
+    private static JsonElement TextConfig(JsonElement root, out bool isNested)
     {
+        isNested = true;
         foreach (string name in (string[])["text_config", "llm_config", "language_config"])
         {
             if (root.TryGetProperty(name, out JsonElement text) && text.ValueKind == JsonValueKind.Object)
@@ -178,6 +207,7 @@ public sealed class BaseModel : IDisposable
             }
         }
 
+        isNested = false;
         return root;
     }
 

@@ -11,7 +11,7 @@ public readonly record struct ModuleMatch(ModuleRule Rule, string Path, int Laye
 public sealed class ModuleMap
 {
     /// <summary>Joins the rules of a model type.</summary>
-    public ModuleMap(string modelType, IReadOnlyList<ModuleRule> rules, bool tiedByDefault, bool loadable)
+    public ModuleMap(string modelType, IReadOnlyList<ModuleRule> rules, bool? tiedByDefault, bool loadable)
     {
         ModelType = modelType;
         Rules = rules;
@@ -25,8 +25,13 @@ public sealed class ModuleMap
     /// <summary>The lines of the map.</summary>
     public IReadOnlyList<ModuleRule> Rules { get; }
 
-    /// <summary>Whether head and embedding are one where the configuration does not say.</summary>
-    public bool TiedByDefault { get; }
+    /// <summary>Whether head and embedding are one where the configuration does not say; null where transformers and mlx-lm
+    /// do not take the same for granted.</summary>
+    public bool? TiedByDefault { get; }
+
+    /// <summary>Whether mlx-lm's model has a head of its own, when it is not tied.</summary>
+    public bool HasHead => Rules.Any(rule => rule.MlxPath is { } path
+        && (path is "lm_head" || path.EndsWith(".lm_head", StringComparison.Ordinal) || path.EndsWith("embed_out", StringComparison.Ordinal)));
 
     /// <summary>Whether mlx-lm can load a checkpoint of this type that transformers writes.</summary>
     public bool Loadable { get; }

@@ -18,7 +18,7 @@ public static class ModuleMaps
     {
         var maps = new Dictionary<string, ModuleMap>(StringComparer.Ordinal);
         string[] names = [];
-        string flags = "";
+        string[] flags = [];
         var rules = new List<ModuleRule>();
         foreach (string line in table.Split('\n').Append("[]"))
         {
@@ -37,12 +37,13 @@ public static class ModuleMaps
             ModuleRule[] shared = [.. rules];
             foreach (string name in names)
             {
-                maps.Add(name, new ModuleMap(name, shared, flags.Contains("tied", StringComparison.Ordinal), !flags.Contains("unloadable", StringComparison.Ordinal)));
+                bool? tied = flags.Contains("tied", StringComparer.Ordinal) ? true : flags.Contains("untied", StringComparer.Ordinal) ? false : null;
+                maps.Add(name, new ModuleMap(name, shared, tied, !flags.Contains("unloadable", StringComparer.Ordinal)));
             }
 
             int end = text.IndexOf(']');
             names = text[1..end].Split(' ', StringSplitOptions.RemoveEmptyEntries);
-            flags = text[(end + 1)..];
+            flags = text[(end + 1)..].Split(' ', StringSplitOptions.RemoveEmptyEntries);
             rules.Clear();
         }
 

@@ -10,9 +10,6 @@ internal static partial class ModuleResolver
 {
     private const string NameBase = "Name the base model's folder with -BaseModel (--base).";
 
-    // Families whose common-looking names mean something else in mlx-lm: nested one level deeper, or rescaled on loading.
-    private static readonly string[] s_betrayingNames = ["qwen3.5", "qwen3_5", "qwen3-5", "falcon-h1", "falcon_h1", "falconh1", "granite-4", "gemma-3n", "gemma-4"];
-
     public static void Resolve(MlxResolution resolution)
     {
         LoraAdapter adapter = resolution.Adapter;
@@ -62,6 +59,11 @@ internal static partial class ModuleResolver
         {
             // A bare 2-D parameter (a router) is adapted under its module's name.
             matches = [.. map.FindParameters(module.Path).Where(match => match.Rule.IsParameter || match.Rule.Unmappable is not null)];
+        }
+
+        if (matches.Count == 0 && resolution.Base!.IsTied && TiedModels.IsHead(module.Path))
+        {
+            return; // mlx-lm has no head to adapt here; what the factors say is compared with the embedding's.
         }
 
         if (matches.Count == 0)
@@ -153,7 +155,7 @@ internal static partial class ModuleResolver
     {
         LoraAdapter adapter = resolution.Adapter;
         string[] foreign = [.. adapter.Modules.Where(m => m.Kind != LoraModuleKind.Linear || !CommonPath().IsMatch(m.Path)).Select(m => m.Path)];
-        string? betrayal = s_betrayingNames.FirstOrDefault(name => adapter.BaseModelName?.Contains(name, StringComparison.OrdinalIgnoreCase) == true);
+        string? betrayal = RenamingFamilies.Of(adapter);
         if (foreign.Length > 0)
         {
             resolution.Refusals.AddWithRemedy(
@@ -162,7 +164,7 @@ internal static partial class ModuleResolver
         else if (betrayal is not null)
         {
             resolution.Refusals.AddWithRemedy(
-                RefusalCategory.NeedsBase, $"The base ({adapter.BaseModelName}) is of a family whose modules mlx-lm renames or rescales.", NameBase);
+                RefusalCategory.NeedsBase, $"The base ({betrayal}) is of a family whose modules mlx-lm renames or rescales.", NameBase);
         }
         else if (resolution.Options.Strict)
         {

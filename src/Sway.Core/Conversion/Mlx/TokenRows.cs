@@ -36,6 +36,12 @@ internal static class TokenRows
             return;
         }
 
+        if (resolution.Base.Tying is null || (resolution.Base.Tying is false && !map.HasHead))
+        {
+            resolution.RefuseOrLeaveOut(RefusalCategory.TrainableTokens, TiedModels.Unknown, TiedModels.UnknownRemedy, extra.Name);
+            return;
+        }
+
         ModuleMatch[] matches = [.. map.Find(extra.Path)];
         if (matches is not [{ Rule: { MlxPath: not null, HasMultipliers: false } rule } match] || resolution.Modules.Any(module => module.Path == rule.MlxPathOf(match.Layer)))
         {

@@ -1,5 +1,6 @@
 using Sway.Adapters;
 using Sway.Architectures;
+using Sway.Conversion.Mlx;
 using Sway.Tensors;
 
 namespace Sway.Conversion.Peft;
@@ -16,6 +17,7 @@ internal static class PeftTargets
             targets.Add(Join([.. group], refusals));
         }
 
+        CheckTying(pieces, model, refusals);
         AddMissingPartners(targets, pieces, model);
         AddTiedHeads(targets, pieces, model, refusals);
         return targets;
@@ -160,6 +162,15 @@ internal static class PeftTargets
                     });
                 }
             }
+        }
+    }
+
+    private static void CheckTying(IReadOnlyList<PeftPiece> pieces, BaseModel? model, List<Refusal> refusals)
+    {
+        string[] unclear = model is { Tying: null } ? [.. pieces.Select(piece => piece.Path).Where(path => TiedModels.IsHead(path) || TiedModels.IsTokenTable(path))] : [];
+        if (unclear.Length > 0)
+        {
+            refusals.Add(new Refusal(RefusalCategory.TiedEmbedding, TiedModels.Unknown) { Modules = unclear, Remedy = TiedModels.UnknownRemedy });
         }
     }
 

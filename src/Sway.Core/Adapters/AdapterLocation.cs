@@ -42,6 +42,12 @@ internal sealed record AdapterLocation(string Folder, AdapterFormat Format, stri
             throw new AdapterFormatException($"{path} does not exist.") { Path = full };
         }
 
+        // PEFT saves further adapters of a model into sub-folders of the first one's folder.
+        if (adapterName is not null && Named(full, adapterName) is [var named])
+        {
+            return Find(named, null);
+        }
+
         string[] peft = Existing(full, s_peftNames);
         string[] mlx = Existing(full, s_mlxNames);
         if (peft.Length > 0 && mlx.Length > 0)
@@ -59,18 +65,23 @@ internal sealed record AdapterLocation(string Folder, AdapterFormat Format, stri
             return new AdapterLocation(full, AdapterFormat.Mlx, mlx[0]);
         }
 
-        return FromSubfolders(full, adapterName);
+        return FromSubfolders(full);
     }
 
-    private static AdapterLocation FromSubfolders(string folder, string? adapterName)
+    /// <summary>True when the folder is called so, alone or with folders above it.</summary>
+    public bool IsNamed(string adapterName)
+    {
+        string path = Folder.Replace('\\', '/');
+        string name = adapterName.Replace('\\', '/');
+        return path == name || path.EndsWith("/" + name, StringComparison.Ordinal);
+    }
+
+    private static string[] Named(string folder, string adapterName) =>
+        [.. Candidates(folder, depth: 3).Where(c => Path.GetFileName(c) == adapterName || Path.GetRelativePath(folder, c).Replace('\\', '/') == adapterName)];
+
+    private static AdapterLocation FromSubfolders(string folder)
     {
         string[] candidates = Candidates(folder, depth: 3);
-        if (adapterName is not null
-            && candidates.Where(c => Path.GetFileName(c) == adapterName || Path.GetRelativePath(folder, c).Replace('\\', '/') == adapterName).ToArray() is [var chosen])
-        {
-            return Find(chosen, null);
-        }
-
         if (candidates.Length > 0)
         {
             string list = string.Join(", ", candidates.Select(c => Path.GetRelativePath(folder, c).Replace('\\', '/')));

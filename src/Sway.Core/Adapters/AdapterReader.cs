@@ -32,6 +32,8 @@ public static class AdapterReader
     private static LoraAdapter OpenLocation(AdapterLocation location, AdapterOpenOptions options) => location.Format switch
     {
         AdapterFormat.Peft => Peft.PeftAdapterReader.Open(location, options),
+        AdapterFormat.Mlx when options.AdapterName is { } name && !location.IsNamed(name) => throw new ConversionRefusedException(
+            location.Folder, [new Refusal(RefusalCategory.AmbiguousAdapterName, $"There is no adapter {name} here, only one without a name.") { Remedy = "Leave -AdapterName (--adapter-name) out, or name another folder." }]),
         AdapterFormat.Mlx => Mlx.MlxAdapterReader.Open(location.WeightsPath, options),
         _ => throw new ConversionRefusedException(
             location.Folder, [new Refusal(RefusalCategory.Megatron, "Adapters of Megatron are not read from here.")]),

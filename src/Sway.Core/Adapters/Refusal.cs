@@ -67,4 +67,8 @@ public sealed record Refusal(RefusalCategory Category, string Reason)
         get => field ?? RefusalCatalog.Explain(Category).Remedy;
         init;
     }
+
+    /// <summary>True where the factors' initialisation stands in the base, which a conversion can take out again: the deltas
+    /// as they are stored belong to a changed base, and whoever uses them as they are is wrong.</summary>
+    internal bool IsInitialisation { get; init; }
 }

@@ -27,7 +27,7 @@ internal static class PeftAdapterReader
             }
 
             var named = file.Tensors.Select(tensor => (Tensor: tensor, Name: PeftTensorName.Parse(tensor.Name))).ToList();
-            named = ChooseAdapter(location.Folder, named, options.AdapterName);
+            named = ChooseAdapter(location, named, options.AdapterName);
             var builder = new PeftModuleBuilder(file, config);
             foreach ((TensorInfo tensor, PeftTensorName name) in named)
             {
@@ -54,6 +54,7 @@ internal static class PeftAdapterReader
                 Modules = modules,
                 Extras = builder.Extras,
                 Obstacles = obstacles,
+                Warnings = PeftOptions.WarningOf(config) is { } warning ? [warning] : [],
                 BaseModelName = config.BaseModelName,
                 IsDora = modules.Any(module => module.Magnitude is not null),
                 Dropout = config.Dropout,
@@ -91,22 +92,32 @@ internal static class PeftAdapterReader
         ? Tensors.Torch.TorchFile.OpenFile(path)
         : BaseWeightFiles.Open(path);
 
+    /// <summary>Takes the tensors of one adapter. PEFT's own files hold one and no name of it; raw state dictionaries hold
+    /// names, of several adapters perhaps, and a factor without a name beside them is another adapter's again.</summary>
     private static List<(TensorInfo Tensor, PeftTensorName Name)> ChooseAdapter(
-        string folder, List<(TensorInfo Tensor, PeftTensorName Name)> tensors, string? wanted)
+        AdapterLocation location, List<(TensorInfo Tensor, PeftTensorName Name)> tensors, string? wanted)
     {
-        string[] names = [.. tensors
-            .Where(t => t.Name.Adapter is not null && t.Name.Role is not (PeftRole.Bias or PeftRole.BaseCopy))
-            .Select(t => t.Name.Adapter!).Distinct(StringComparer.Ordinal).Order(StringComparer.Ordinal)];
-        if (names.Length <= 1)
+        const string Unnamed = "default";
+        string[] names = [.. tensors.Where(t => IsOwn(t.Name)).Select(t => t.Name.Adapter ?? Unnamed).Distinct(StringComparer.Ordinal).Order(StringComparer.Ordinal)];
+        if (names.Length <= 1 && (wanted is null || names.Contains(wanted, StringComparer.Ordinal) || location.IsNamed(wanted)))
         {
             return tensors;
         }
 
-        return wanted is not null && names.Contains(wanted, StringComparer.Ordinal)
-            ? [.. tensors.Where(t => t.Name.Adapter is null || t.Name.Adapter == wanted || t.Name.Role is PeftRole.Bias or PeftRole.BaseCopy)]
-            : throw Refuse(
-                folder, RefusalCategory.AmbiguousAdapterName, $"The file holds several adapters: {string.Join(", ", names)}.", "Choose one with -AdapterName (--adapter-name).");
+        if (wanted is not null && names.Contains(wanted, StringComparer.Ordinal))
+        {
+            return [.. tensors.Where(t => !IsOwn(t.Name) || (t.Name.Adapter ?? Unnamed) == wanted)];
+        }
+
+        throw names.Length > 1
+            ? Refuse(location.Folder, RefusalCategory.AmbiguousAdapterName, $"The file holds several adapters: {string.Join(", ", names)}.", "Choose one with -AdapterName (--adapter-name).")
+            : Refuse(location.Folder, RefusalCategory.AmbiguousAdapterName, $"There is no adapter {wanted} here, only {names.FirstOrDefault() ?? "none"}.", "Leave -AdapterName (--adapter-name) out, or name another folder.");
     }
+
+    /// <summary>True for a tensor that belongs to one adapter of the model, and not to the base.</summary>
+    private static bool IsOwn(PeftTensorName name) => name.Role is PeftRole.A or PeftRole.B or PeftRole.E or PeftRole.BBias or PeftRole.EmbeddingA
+        or PeftRole.EmbeddingB or PeftRole.Magnitude or PeftRole.HadamardFactor or PeftRole.Diagonal or PeftRole.TokenRows
+        || (name.Role == PeftRole.FullWeight && name.Adapter is not null);
 
     private static ConversionRefusedException Refuse(string path, RefusalCategory category, string reason, string remedy) =>
         new(path, [new Refusal(category, reason) { Remedy = remedy }]);

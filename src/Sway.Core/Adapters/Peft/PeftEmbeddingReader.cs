@@ -19,6 +19,12 @@ internal static class PeftEmbeddingReader
             return null;
         }
 
+        if (module.Config.UseDora)
+        {
+            module.Refusals.Add(RefusalCategory.MissingPair, PeftModuleTensors.NoMagnitude, module.Path);
+            return null;
+        }
+
         if (!module.HasOnly(module.Config.PeftType == "LORA" ? [nameof(PeftRole.EmbeddingA), nameof(PeftRole.EmbeddingB)] : []))
         {
             return null;

@@ -92,7 +92,15 @@ internal static class PeftLinearReader
         bool stored = module.Group.TryGetValue(nameof(PeftRole.Magnitude), out TensorInfo? magnitude);
         if (!stored && module.Config.UseDora)
         {
-            module.Refusals.Add(RefusalCategory.MissingPair, "The configuration says DoRA, but modules lack their magnitude.", module.Path);
+            module.Refusals.Add(RefusalCategory.MissingPair, PeftModuleTensors.NoMagnitude, module.Path);
+        }
+
+        if (stored && !module.Config.UseDora)
+        {
+            module.Refusals.Add(
+                RefusalCategory.BadConfig,
+                "The file holds DoRA magnitudes, but use_dora is not set: PEFT would leave them out, and the adapter would be another one.",
+                magnitude!.Name);
         }
 
         if (!stored)

@@ -10,6 +10,8 @@ namespace Sway.Adapters.Peft;
 /// <param name="Refusals">Gets everything that does not fit.</param>
 internal sealed record PeftModuleTensors(string Path, IReadOnlyDictionary<string, TensorInfo> Group, TensorFile File, PeftConfig Config, RefusalList Refusals)
 {
+    public const string NoMagnitude = "The configuration says DoRA, but modules lack their magnitude.";
+
     public IEnumerable<string> Names => Group.Values.Select(tensor => tensor.Name);
 
     /// <summary>Both factors; false, with a refusal, when one is missing.</summary>

@@ -5,6 +5,8 @@ namespace Sway.Adapters.Peft;
 /// <summary>What a PEFT configuration says that a plain low-rank delta cannot express.</summary>
 internal static class PeftObstacles
 {
+    private const string MergeThere = "Merge the adapter into its base with PEFT (merge_and_unload), and use the merged model.";
+
     public static IEnumerable<Refusal> Of(PeftConfig config)
     {
         if (config.IsSet("alora_invocation_tokens"))
@@ -36,7 +38,7 @@ internal static class PeftObstacles
         {
             yield return new Refusal(RefusalCategory.LoraBias, "The adapter adds a trained bias (lora_bias), which mlx-lm has no place for.")
             {
-                Remedy = "Merge the adapter into its base instead.",
+                Remedy = MergeThere,
             };
         }
 
@@ -44,7 +46,7 @@ internal static class PeftObstacles
         {
             yield return new Refusal(RefusalCategory.BiasTrained, $"Biases of the base were trained (bias = {bias}) and differ even where the adapter does not act.")
             {
-                Remedy = "Merge the adapter into its base instead.",
+                Remedy = MergeThere,
             };
         }
 
@@ -59,6 +61,15 @@ internal static class PeftObstacles
                 break;
             case Initialisation.LoftQ when !config.IsSet("loftq_config"):
                 yield return Mutated("LoftQ", "the quantized base that it was initialised with");
+                break;
+            case Initialisation.Pissa or Initialisation.Olora or Initialisation.NeedsInitialAdapter:
+                yield return new Refusal(
+                    RefusalCategory.MutatedBase,
+                    $"The adapter was initialised with {config.Text("init_lora_weights")}, which changed the base weights; its deltas are not those on the original base.")
+                {
+                    IsInitialisation = true,
+                    Remedy = "Convert it to mlx-lm with the base or the adapter at its initialisation (sway convert --base, --initial-adapter), which take the change out.",
+                };
                 break;
             case Initialisation.Unknown:
                 yield return new Refusal(

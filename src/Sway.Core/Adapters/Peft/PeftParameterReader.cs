@@ -7,6 +7,12 @@ internal static class PeftParameterReader
 {
     public static LoraModule? Read(PeftModuleTensors module, string owner, int depth, int levels, string[] parameters, TensorInfo a, TensorInfo b)
     {
+        if (module.Config.UseDora)
+        {
+            module.Refusals.Add(RefusalCategory.DoraExperts, "The configuration says DoRA, which PEFT does not have on bare parameters.", a.Name, b.Name);
+            return null;
+        }
+
         if (parameters.Length != levels || depth >= levels)
         {
             module.Refusals.Add(

@@ -22,8 +22,9 @@ internal sealed class PythonPattern
             throw new ArgumentException($"the pattern {key} uses syntax that is not Python's", nameof(key));
         }
 
+        // PEFT's own two groups are kept: a key's back-references count them.
         string translated = key.Replace("(?P<", "(?<", StringComparison.Ordinal).Replace(@"\Z", @"\z", StringComparison.Ordinal);
-        _regex = new Regex(whole ? $@"\A(?:{translated})\z" : $@"\A(?:.*\.)?(?:{translated})$", RegexOptions.CultureInvariant, s_limit);
+        _regex = new Regex(whole ? $@"\A(?:{translated})\z" : $@"\A(.*\.)?({translated})$", RegexOptions.CultureInvariant, s_limit);
     }
 
     public string Key { get; }

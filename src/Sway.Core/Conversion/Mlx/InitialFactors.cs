@@ -16,6 +16,14 @@ internal static class InitialFactors
         LoraAdapter adapter = resolution.Adapter;
         if (adapter.Format != AdapterFormat.Peft || Kind(adapter) is not { } kind)
         {
+            if (initial is not null)
+            {
+                resolution.Refusals.AddWithRemedy(
+                    RefusalCategory.MutatedBase,
+                    "An adapter at its initialisation was given, but this one's configuration says that its initialisation left the base as it was.",
+                    "Leave -InitialAdapter (--initial-adapter) out, or give the adapter before PEFT converted it.");
+            }
+
             return;
         }
 
@@ -65,7 +73,7 @@ internal static class InitialFactors
             MlxModule module = resolution.Modules[i];
             LoraModule source = trained[module.SourceTensors[0]];
             if (module.Kind == MlxModuleKind.Switch || !start.TryGetValue(source.Path, out LoraModule? first)
-                || first.Rank != source.Rank || !first.A.Shape.SequenceEqual(source.A.Shape) || !first.B.Shape.SequenceEqual(module.B.Shape))
+                || first.Rank != source.Rank || first.Scaling != source.Scaling || !first.A.Shape.SequenceEqual(source.A.Shape) || !first.B.Shape.SequenceEqual(module.B.Shape))
             {
                 resolution.Refusals.Add(RefusalCategory.MutatedBase, "The initial adapter does not fit this one.", source.Path);
                 continue;

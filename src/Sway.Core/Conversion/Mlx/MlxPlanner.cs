@@ -41,7 +41,7 @@ internal static class MlxPlanner
     public static MlxResolution Resolve(LoraAdapter adapter, BaseModel? model, ConversionOptions options, LoraAdapter? initial)
     {
         var resolution = new MlxResolution(adapter, model, options);
-        foreach (Refusal obstacle in adapter.Obstacles)
+        foreach (Refusal obstacle in adapter.Obstacles.Where(obstacle => !obstacle.IsInitialisation))
         {
             resolution.RefuseOrLeaveOut(obstacle.Category, obstacle.Reason, obstacle.Remedy, obstacle.Modules);
         }

@@ -52,7 +52,7 @@ internal sealed class AdapterAttacher
     }
 
     private static bool IsComputed(RefusalCategory category) => category is RefusalCategory.LoraBias or RefusalCategory.BiasTrained
-        or RefusalCategory.ModulesToSave or RefusalCategory.Router or RefusalCategory.TiedEmbedding or RefusalCategory.TiedHead
+        or RefusalCategory.ModulesToSave or RefusalCategory.TiedEmbedding or RefusalCategory.TiedHead
         or RefusalCategory.MixedDora or RefusalCategory.AlreadyMlx;
 
     private void Module(LoraModule module)

@@ -1,7 +1,6 @@
 using Sway.Adapters;
 using Sway.Architectures;
 using Sway.Conversion;
-using Sway.Conversion.Mlx;
 using Sway.Conversion.Peft;
 using Sway.IO;
 using Sway.Tensors;
@@ -124,16 +123,6 @@ public static class AdapterCombiner
             yield return refusal;
         }
 
-        string[] mutated = [.. adapters.Where(InitialFactors.ChangedBase).Select(adapter => adapter.Path)];
-        if (mutated.Length > 0)
-        {
-            yield return new Refusal(RefusalCategory.MutatedBase, "The initialisation of these adapters changed the base weights, so their factors are no deltas on one base.")
-            {
-                Modules = mutated,
-                Remedy = "Convert them first with the original base (-BaseModel, --base) or the initial adapter (-InitialAdapter, --initial-adapter).",
-            };
-        }
-
         LoraModule[] all = [.. adapters.SelectMany(adapter => adapter.Modules)];
         if (all.Select(module => module.Naming).Distinct().Count() > 1)
         {
@@ -162,6 +151,12 @@ public static class AdapterCombiner
             yield return new Refusal(RefusalCategory.ExpertLayout, "Experts in one tensor are not combined.") { Modules = experts };
         }
 
+        string[] twice = [.. Spellings(adapters)];
+        if (twice.Length > 0)
+        {
+            yield return new Refusal(RefusalCategory.DuplicateModule, "The adapters name the same modules in different ways (one was trained without the head or inside another model).") { Modules = twice };
+        }
+
         string[] shapes = [.. all.GroupBy(module => module.Path, StringComparer.Ordinal)
             .Where(same => same.Select(module => (module.A.Shape[^1], module.B.Shape[0], module.Kind)).Distinct().Count() > 1).Select(same => same.Key)];
         if (shapes.Length > 0)
@@ -175,6 +170,22 @@ public static class AdapterCombiner
             {
                 Remedy = "Use Cat, which is the exact weighted sum of the deltas, or Svd.",
             };
+        }
+    }
+
+    /// <summary>Modules of one adapter whose path is another adapter's with something before it.</summary>
+    private static IEnumerable<string> Spellings(List<LoraAdapter> adapters)
+    {
+        var all = adapters.SelectMany(adapter => adapter.Modules).Select(module => module.Path).ToHashSet(StringComparer.Ordinal);
+        foreach (string path in all)
+        {
+            for (int dot = path.IndexOf('.', StringComparison.Ordinal); dot >= 0; dot = path.IndexOf('.', dot + 1))
+            {
+                if (all.Contains(path[(dot + 1)..]))
+                {
+                    yield return path;
+                }
+            }
         }
     }
 }

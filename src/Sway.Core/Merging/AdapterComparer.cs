@@ -24,10 +24,10 @@ public static class AdapterComparer
         using LoraAdapter left = AdapterReader.Open(first, open);
         using LoraAdapter right = AdapterReader.Open(second, open);
         var warnings = new List<string>();
-        Check(left, warnings);
-        Check(right, warnings);
-        using BaseModel? model = Locate(left, options) ?? Locate(right, options);
         bool dora = left.Modules.Concat(right.Modules).Any(module => module.Magnitude is not null);
+        Check(left, dora, warnings);
+        Check(right, dora, warnings);
+        using BaseModel? model = Locate(left, options) ?? Locate(right, options);
         LoraAdapterComparison[] modules = dora
             ? [.. WeightComparison.Of(left, right, model, cancellationToken)]
             : [.. OfFactors(left, right, model, warnings, cancellationToken)];
@@ -106,15 +106,16 @@ public static class AdapterComparer
         BaseModelLocator.Open(adapter.Path, adapter.BaseModelName, options.BaseModel, !options.NoBaseLookup, out _);
 
     /// <summary>What stands against the deltas themselves refuses; what lies beside them is not compared, and said.</summary>
-    private static void Check(LoraAdapter adapter, List<string> warnings)
+    private static void Check(LoraAdapter adapter, bool dora, List<string> warnings)
     {
-        Refusal[] fatal = [.. adapter.Obstacles.Where(refusal => !LossCategories.CanBeAllowed(refusal.Category))];
+        // Initial factors are taken out under mlx-lm's names, which DoRA's comparison by weights does not use.
+        Refusal[] fatal = [.. adapter.Obstacles.Where(refusal => !LossCategories.CanBeAllowed(refusal.Category) && (dora || !refusal.IsInitialisation))];
         if (fatal.Length > 0)
         {
             throw new ConversionRefusedException(adapter.Path, fatal);
         }
 
-        warnings.AddRange(adapter.Warnings.Concat(adapter.Obstacles.Select(refusal => $"Not compared ({refusal.Category}): {refusal.Reason}")));
+        warnings.AddRange(adapter.Warnings.Concat(adapter.Obstacles.Where(refusal => !refusal.IsInitialisation).Select(refusal => $"Not compared ({refusal.Category}): {refusal.Reason}")));
         int beside = adapter.Extras.Count(extra => extra.Kind is not (AdapterExtraKind.BaseLayerCopy or AdapterExtraKind.TrainingBuffer));
         if (beside > 0 && adapter.Obstacles.Count == 0)
         {
@@ -171,6 +172,13 @@ public static class AdapterComparer
         public LoraAdapterComparison ToComparison(string first, string second, string module)
         {
             double left = Math.Sqrt(_first), right = Math.Sqrt(_second);
+            if (!double.IsFinite(left) || !double.IsFinite(right))
+            {
+                throw new ConversionRefusedException(
+                    double.IsFinite(left) ? second : first,
+                    [new Refusal(RefusalCategory.NonFinite, "A delta is not finite: a factor holds NaN or infinity, or is too large.") { Modules = [module] }]);
+            }
+
             bool both = _firstRanks.Count > 0 && _secondRanks.Count > 0;
             double difference = both ? Math.Sqrt(_difference) : Math.Max(left, right);
             return new LoraAdapterComparison

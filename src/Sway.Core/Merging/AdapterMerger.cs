@@ -38,18 +38,12 @@ public static class AdapterMerger
         }
 
         AddExtras(adapter, refusals);
-        if (InitialFactors.ChangedBase(adapter))
-        {
-            refusals.Add(new Refusal(RefusalCategory.MutatedBase, "The adapter's initialisation changed the base weights, so its delta does not belong on these.")
-            {
-                Remedy = "Convert it first with the original base (-BaseModel, --base) or the initial adapter (-InitialAdapter, --initial-adapter), and merge the result.",
-            });
-        }
-
-        IReadOnlyDictionary<string, List<MergeTerm>> terms = new MergePlacement(model, weights, adapter, refusals, options.SafeMerge).Place(adapter.Modules);
+        IReadOnlyDictionary<string, List<MergeTerm>> terms = new MergePlacement(model, weights, adapter, refusals, options.SafeMerge)
+            .Place(WithoutTiedHead(adapter, model, refusals));
         AffineQuantization? quantization = MergedModel.Quantization(model);
         var warnings = new List<string>(adapter.Warnings);
         Check(adapter, model, terms, quantization is not null && !options.Dequantize, refusals, warnings);
+        WarnOfMissing(adapter, model, warnings);
         if (refusals.Count > 0)
         {
             throw new ConversionRefusedException(adapter.Path, refusals);
@@ -97,6 +91,41 @@ public static class AdapterMerger
             : full;
     }
 
+    /// <summary>Of a tied head and embedding only the embedding is stored; the mirrored pair that PEFT keeps for the head is the
+    /// same change again, and any other change of the head alone has no place.</summary>
+    private static IReadOnlyList<LoraModule> WithoutTiedHead(LoraAdapter adapter, BaseModel model, List<Refusal> refusals)
+    {
+        LoraModule[] heads = [.. adapter.Modules.Where(module => TiedModels.IsHead(module.Path))];
+        if (heads.Length == 0 || model.Tying is false)
+        {
+            return adapter.Modules;
+        }
+
+        LoraModule[] tables = [.. adapter.Modules.Where(module => module.Kind == LoraModuleKind.Embedding && TiedModels.IsTokenTable(module.Path))];
+        if (model.IsTied && heads is [var head] && tables is [var table] && TiedModels.Mirrored(table, head))
+        {
+            return [.. adapter.Modules.Where(module => module != head)];
+        }
+
+        refusals.Add(new Refusal(RefusalCategory.TiedHead, model.IsTied ? "Head and embedding of the base are one; a change of the head alone cannot be merged." : TiedModels.Unknown)
+        {
+            Modules = [.. heads.Select(module => module.Path)],
+            Remedy = model.IsTied ? "Merge it into a copy of the base whose head is a tensor of its own (tie_word_embeddings false)." : TiedModels.UnknownRemedy,
+        });
+        return [.. adapter.Modules.Except(heads)];
+    }
+
+    private static void WarnOfMissing(LoraAdapter adapter, BaseModel model, List<string> warnings)
+    {
+        var resolution = new MlxResolution(adapter, model, new ConversionOptions());
+        TargetCoverage.Check(resolution);
+        string[] missing = [.. resolution.Refusals.ToList().SelectMany(refusal => refusal.Modules)];
+        if (missing.Length > 0)
+        {
+            warnings.Add($"The configuration targets {missing.Length} modules that have no tensors in the file ({missing[0]} first); they stay as the base has them.");
+        }
+    }
+
     private static void AddExtras(LoraAdapter adapter, List<Refusal> refusals)
     {
         string[] others = [.. adapter.Extras
@@ -124,7 +153,7 @@ public static class AdapterMerger
             warnings.Add("The base is quantized and is quantized again after merging, which moves its outputs; --dequantize (-Dequantize) keeps them exact.");
         }
 
-        if (model.IsTied && adapter.Modules.FirstOrDefault(module => module is { Kind: LoraModuleKind.Embedding, AlsoChangesTiedHead: false }) is { } embedding)
+        if (model.IsTied && !adapter.Modules.Any(module => TiedModels.IsHead(module.Path)) && adapter.Modules.FirstOrDefault(module => module is { Kind: LoraModuleKind.Embedding, AlsoChangesTiedHead: false }) is { } embedding)
         {
             warnings.Add($"The head of this model is its embedding: merging {embedding.Path} changes both, as PEFT's merge does, while the unmerged adapter changes the input only.");
         }

@@ -57,7 +57,9 @@ internal sealed class MergePlacement(BaseModel model, TensorFile weights, LoraAd
         }
 
         // A checkpoint that mlx-lm wrote has its own names and shapes.
-        if (weights.Find(module.Path + ".weight") is { } own && FitsMatrix(module, own, transposed: false))
+        bool rescaled = model.Map?.FindMlx(module.Path).Any(match => match.Rule.HasMultipliers) == true
+            && weights.Metadata.GetValueOrDefault("format") != "mlx";
+        if (!rescaled && weights.Find(module.Path + ".weight") is { } own && FitsMatrix(module, own, transposed: false))
         {
             return Add(own, new MergeTerm
             {

@@ -51,7 +51,12 @@ public static class AdapterTester
     private static LoraAdapterTestResult Run(
         LoraAdapter adapter, string path, LoraAdapterTestResult result, AdapterTestOptions options, FindingList findings, CancellationToken cancellationToken)
     {
-        findings.AddRange(adapter.Obstacles);
+        findings.AddRange(adapter.Obstacles.Where(obstacle => !obstacle.IsInitialisation));
+        foreach (Refusal initialisation in adapter.Obstacles.Where(obstacle => obstacle.IsInitialisation))
+        {
+            findings.Add(new AdapterFinding(FindingSeverity.Warning, FindingCategory.Doubtful, initialisation.Reason));
+        }
+
         foreach (string warning in adapter.Warnings)
         {
             findings.Add(new AdapterFinding(FindingSeverity.Warning, FindingCategory.Doubtful, warning));

@@ -97,7 +97,7 @@ internal static class ReferenceCheck
     private static void RequireKnown(LoraAdapter adapter)
     {
         Refusal[] unknown = [.. adapter.Obstacles
-            .Where(obstacle => !LossCategories.CanBeAllowed(obstacle.Category) && FindingList.SeverityOf(obstacle.Category) == FindingSeverity.Error)];
+            .Where(obstacle => !obstacle.IsInitialisation && !LossCategories.CanBeAllowed(obstacle.Category) && FindingList.SeverityOf(obstacle.Category) == FindingSeverity.Error)];
         if (unknown.Length > 0)
         {
             throw new ConversionRefusedException(adapter.Path, unknown);

@@ -73,6 +73,9 @@ public sealed class MlxAdapterConfig
     /// <summary>unsloth's scale of each module.</summary>
     public IReadOnlyDictionary<string, double> ModuleScales => NumberMap("unsloth_mlx_lora_module_scales");
 
+    /// <summary>True when the modules have scales of their own; <see cref="Scale"/> is then that of the first module.</summary>
+    public bool HasModuleScales => Member(_root, "unsloth_mlx_lora_module_scales") is { ValueKind: JsonValueKind.Object } map && map.EnumerateObject().Any();
+
     /// <summary>PEFT's <c>lora_alpha / r</c> (or <c>/ sqrt(r)</c> with rsLoRA) where both fields are recorded.</summary>
     public double? PeftScale => Number(_root, "lora_alpha") is { } alpha && Number(_root, "r") is > 0 and { } rank
         ? alpha / (Member(_root, "use_rslora").ValueKind == JsonValueKind.True ? Math.Sqrt(rank) : rank)

@@ -51,6 +51,7 @@ public static class MlxAdapterReader
         foreach (MlxTensorGroup group in whole)
         {
             double? factor = own.TryGetValue(group.Path, out double value) ? value
+                : config.HasModuleScales ? null // The global scale is then the first module's only.
                 : options?.Alpha is { } alpha && scale.Value is null ? alpha / group.Rank
                 : scale.Value;
             if (factor is null)
@@ -61,9 +62,19 @@ public static class MlxAdapterReader
             modules.Add(ToModule(file, group, factor ?? 1));
         }
 
+        if (options?.Alpha is { } given && whole.Any(group => scale.Value is { } recorded && Math.Abs((given / group.Rank) - recorded) > 1e-9 * Math.Abs(recorded)))
+        {
+            obstacles.Add(new Refusal(
+                RefusalCategory.BadConfig, FormattableString.Invariant($"The files record the scale {scale.Value} ({scale.Origin}), which is not alpha {given} divided by the rank."))
+            {
+                Remedy = "Leave the alpha out, or record another scale with sway repair --scale (Repair-MlxAdapter -Scale).",
+            });
+        }
+
         if (scaleless.Count > 0)
         {
-            obstacles.Add(new Refusal(RefusalCategory.MissingScale, $"The scale is not known: {scale.Origin}.")
+            string reason = config.HasModuleScales && scale.Value is not null ? "unsloth_mlx_lora_module_scales does not name every module" : scale.Origin;
+            obstacles.Add(new Refusal(RefusalCategory.MissingScale, $"The scale is not known: {reason}.")
             {
                 Modules = scaleless,
                 Remedy = "Record it with sway repair --scale (Repair-MlxAdapter -Scale).",

@@ -4,7 +4,12 @@ using Sway.Architectures;
 namespace Sway.Conversion.Peft;
 
 /// <summary>Finds where the modules of an adapter are in the Hugging Face model that PEFT wraps.</summary>
-internal sealed class PeftPlacement(BaseModel? model, ConversionOptions options, List<Refusal> refusals, List<string> warnings)
+/// <param name="model">The base model, or null.</param>
+/// <param name="family">The name that tells that the base renames or rescales its modules; null when none does.</param>
+/// <param name="options">Choices.</param>
+/// <param name="refusals">Gets what has no place.</param>
+/// <param name="warnings">Gets what was assumed.</param>
+internal sealed class PeftPlacement(BaseModel? model, string? family, ConversionOptions options, List<Refusal> refusals, List<string> warnings)
 {
     private readonly List<string> _unknown = [];
     private readonly List<string> _assumed = [];
@@ -41,6 +46,18 @@ internal sealed class PeftPlacement(BaseModel? model, ConversionOptions options,
             return Unknown(module);
         }
 
+        if (model!.LayerCount is { } layers && found[0].Layer >= layers)
+        {
+            refusals.Add(new Refusal(RefusalCategory.UnknownModule, $"The base has only {layers} layers.") { Modules = [module.Path] });
+            return [];
+        }
+
+        if (module.Kind == LoraModuleKind.Experts && model.ExpertCount is { } experts && module.A.Shape[0] != experts)
+        {
+            refusals.Add(new Refusal(RefusalCategory.ShapeMismatch, $"The adapter has factors for {module.A.Shape[0]} experts, the base has {experts}.") { Modules = [module.Path] });
+            return [];
+        }
+
         // transformers 5 turned the experts' modules and the routers into bare parameters.
         bool bare = version >= 5;
         ModuleMatch best = found.FirstOrDefault(match => (match.Rule.IsParameter || match.Rule.Layout != ExpertLayout.None) == bare, found[0]);
@@ -62,7 +79,7 @@ internal sealed class PeftPlacement(BaseModel? model, ConversionOptions options,
     /// <summary>Without the base's map only the names that every common decoder shares are safe to keep.</summary>
     private IEnumerable<PeftPiece> WithoutMap(LoraModule module)
     {
-        if (module.Kind != LoraModuleKind.Linear || !IsShared(module.Path))
+        if (module.Kind != LoraModuleKind.Linear || !IsShared(module.Path) || family is not null)
         {
             _needBase.Add(module.Path);
             return [];

@@ -31,9 +31,10 @@ public static class PeftPlanner
         }
 
         Refusal[] obstacles = [.. adapter.Obstacles];
-        refusals.AddRange(obstacles.Where(refusal => !options.AllowLoss.Contains(refusal.Category)));
-        IReadOnlyList<PeftPiece> pieces = new PeftPlacement(model, options, refusals, warnings).Place(adapter.Modules);
+        refusals.AddRange(obstacles.Where(refusal => !options.AllowLoss.Contains(refusal.Category) || !LossCategories.CanBeAllowed(refusal.Category)));
+        IReadOnlyList<PeftPiece> pieces = new PeftPlacement(model, RenamingFamilies.Of(adapter), options, refusals, warnings).Place(adapter.Modules);
         IReadOnlyList<PeftTarget> targets = PeftTargets.Build(pieces, model, refusals);
+        refusals.AddRange(targets.Select(target => PeftShapes.Problem(target, model)).OfType<Refusal>());
         CheckMixedDora(targets, refusals);
         if (targets.Count == 0 && refusals.Count == 0)
         {
@@ -83,7 +84,8 @@ public static class PeftPlanner
             BaseModelName = baseName,
         };
         (PlannedTensor Tensor, IReadOnlyList<string> Sources)[] tensors = [.. PeftTensors.Of(targets)];
-        string[] dropped = [.. adapter.Extras.Select(extra => extra.Name)];
+        string[] losses = [.. obstacles.Select(refusal => refusal.Category.ToString()).Distinct().Order(StringComparer.Ordinal)];
+        string[] dropped = [.. adapter.Extras.Select(extra => extra.Name).Concat(obstacles.SelectMany(refusal => refusal.Modules)).Distinct(StringComparer.Ordinal)];
         return new ConversionPlan(adapter)
         {
             Tensors = [.. tensors.Select(entry => entry.Tensor)],
@@ -91,7 +93,7 @@ public static class PeftPlanner
             Configuration = config.ToJson(),
             Fates = PeftFates.Of(adapter, tensors),
             Verification = (folder, token) => PeftVerifier.LargestDifference(adapter, folder, model, token),
-            Metadata = new Dictionary<string, string>(StringComparer.Ordinal) { ["format"] = "pt" },
+            Metadata = Metadata(adapter, losses, dropped),
             Summary = new AdapterConversionResult
             {
                 FullName = "",
@@ -108,7 +110,7 @@ public static class PeftPlanner
                 TargetModules = [.. targets.Select(target => target.Path[(target.Path.LastIndexOf('.') + 1)..]).Distinct().Order(StringComparer.Ordinal)],
                 ModuleCount = targets.Count,
                 LeftOut = [.. dropped.Select(name => name + ": not part of a low-rank delta")],
-                Losses = [.. obstacles.Select(refusal => refusal.Category.ToString()).Distinct()],
+                Losses = losses,
                 BaseModel = model?.Folder,
                 BaseSource = source.ToString(),
                 LoadsIn = [LoadsIn(targets, options)],
@@ -118,6 +120,20 @@ public static class PeftPlanner
                 Seconds = 0,
             },
         };
+    }
+
+    /// <summary>PEFT's own entry, and what was left out on request, which PEFT's configuration has no field for.</summary>
+    private static Dictionary<string, string> Metadata(LoraAdapter adapter, string[] losses, string[] dropped)
+    {
+        var metadata = new Dictionary<string, string>(StringComparer.Ordinal) { ["format"] = "pt" };
+        if (losses.Length > 0)
+        {
+            metadata.Add("sway_source_format", adapter.Format.ToString().ToLowerInvariant());
+            metadata.Add("sway_losses", string.Join(",", losses));
+            metadata.Add("sway_left_out", string.Join(",", dropped));
+        }
+
+        return metadata;
     }
 
     private static string LoadsIn(IReadOnlyList<PeftTarget> targets, ConversionOptions options)

@@ -106,9 +106,10 @@ public static class MlxAdapterRepair
         }
 
         origin = scale.Origin;
-        if (scale.Value is null && !groups.Modules.All(group => own.ContainsKey(group.Path)))
+        if ((scale.Value is null || config.HasModuleScales) && !groups.Modules.All(group => own.ContainsKey(group.Path)))
         {
-            throw new ConversionRefusedException(files.Folder, [new Refusal(RefusalCategory.MissingScale, $"The scale is not known: {scale.Origin}. It cannot be computed from the tensors.")
+            string reason = config.HasModuleScales && scale.Value is not null ? "unsloth_mlx_lora_module_scales does not name every module" : scale.Origin;
+            throw new ConversionRefusedException(files.Folder, [new Refusal(RefusalCategory.MissingScale, $"The scale is not known: {reason}. It cannot be computed from the tensors.")
             {
                 Remedy = "Give the scale that the adapter was trained with: --scale X (-Scale X).",
             }]);

@@ -41,6 +41,9 @@ internal sealed class MegatronGeometry
     /// <summary>How many tensor-parallel ranks saved the checkpoint; null when the run's configuration is missing.</summary>
     public long? TensorParallelSize => _run?.TensorParallelSize;
 
+    /// <summary>Over how many ranks each expert was cut; null when the run's configuration does not say (then one).</summary>
+    public long? ExpertTensorParallelSize => _run?.ModelInteger("expert_tensor_parallel_size");
+
     /// <summary>Whether the attention has an output gate, when the run's configuration says so.</summary>
     public bool? OutputGate => _run?.ModelFlag("attention_output_gate");
 

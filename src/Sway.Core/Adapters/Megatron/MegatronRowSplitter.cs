@@ -37,6 +37,14 @@ internal sealed class MegatronRowSplitter(MegatronGeometry geometry, RefusalList
             return null;
         }
 
+        if (group.IsExperts && path.EndsWith(".linear_fc2", StringComparison.Ordinal) && geometry.ExpertTensorParallelSize > 1)
+        {
+            return Refuse(
+                RefusalCategory.Megatron,
+                $"The second layers of the experts were trained with expert tensor parallelism {geometry.ExpertTensorParallelSize}, where Megatron's own result is not that of the saved factors.",
+                path);
+        }
+
         if (group.Projection is not null)
         {
             return SplitCanonical(group, path, names, rows);

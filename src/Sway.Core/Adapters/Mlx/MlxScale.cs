@@ -60,7 +60,7 @@ public sealed record MlxScale(double? Value, string Origin, string? Doubt = null
                 scale * alpha / rank,
                 "scale * alpha / rank of lora_parameters",
                 FormattableString.Invariant(
-                    $"The configuration is of mlx-lm before October 2024 (lora_layers); the factor is taken as scale * alpha / rank = {scale * alpha / rank}, as until June 2024."));
+                    $"The configuration is of mlx-lm before October 2024 (lora_layers); the factor is taken as scale * alpha / rank = {scale * alpha / rank}, as until June 2024. Trained after that, it is the scale {scale} itself: say so with sway repair --scale."));
         }
 
         return new MlxScale(null, "lora_parameters has a scale and an alpha, and nothing tells whether alpha was applied in training");

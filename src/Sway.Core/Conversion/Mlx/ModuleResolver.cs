@@ -54,16 +54,16 @@ internal static partial class ModuleResolver
             return;
         }
 
+        if (resolution.Base!.IsTied && TiedModels.IsHead(module.Path))
+        {
+            return; // mlx-lm has no head to adapt here; what the factors say is compared with the embedding's.
+        }
+
         IReadOnlyList<ModuleMatch> matches = map.Find(module.Path);
         if (matches.Count == 0)
         {
             // A bare 2-D parameter (a router) is adapted under its module's name.
             matches = [.. map.FindParameters(module.Path).Where(match => match.Rule.IsParameter || match.Rule.Unmappable is not null)];
-        }
-
-        if (matches.Count == 0 && resolution.Base!.IsTied && TiedModels.IsHead(module.Path))
-        {
-            return; // mlx-lm has no head to adapt here; what the factors say is compared with the embedding's.
         }
 
         if (matches.Count == 0)

@@ -45,9 +45,7 @@ internal static class PackedExperts
             return;
         }
 
-        string leaf = matches[0].Rule.MlxPath![(matches[0].Rule.MlxPath!.LastIndexOf('.') + 1)..];
-        bool writesHidden = leaf is "down_proj" or "fc2";
-        if (InputFirst(resolution, module, matches, writesHidden, path) is not { } inputFirst)
+        if (InputFirst(resolution, module, matches, WritesHidden(matches[0].Rule), path) is not { } inputFirst)
         {
             return;
         }
@@ -93,8 +91,15 @@ internal static class PackedExperts
             return writesHidden ? y == hidden : x == hidden;
         }
 
+        // All parameters of one model are packed alike, so one that is not square tells it of those that are.
+        bool[] siblings = [.. resolution.Adapter.Modules.Select(other => BySibling(resolution.Base, other, matches[0].Rule, hidden)).OfType<bool>().Distinct()];
+        if (siblings is [var told])
+        {
+            return told;
+        }
+
         bool?[] answers = [.. Candidates(resolution.Base, matches).Select(rule => BySquareFacts(resolution.Adapter, rule)).Distinct()];
-        if (answers is [{ } known])
+        if (siblings.Length == 0 && answers is [{ } known])
         {
             return known;
         }
@@ -106,11 +111,30 @@ internal static class PackedExperts
         return null;
     }
 
+    private static bool? BySibling(BaseModel model, LoraModule other, ModuleRule rule, long hidden)
+    {
+        long x = other.A.Shape[^1], y = other.B.Shape[0];
+        if (other.Packing != ExpertPacking.PeftParameter || x == y || (x != hidden && y != hidden))
+        {
+            return null;
+        }
+
+        ModuleRule? found = model.Map!.FindParameters(other.Path).Select(match => match.Rule)
+            .FirstOrDefault(candidate => candidate.HuggingFacePath.EndsWith("." + other.ParameterName, StringComparison.Ordinal)
+                && candidate.TransformersVersion == rule.TransformersVersion);
+        return found?.MlxPath is null || found.Layout != rule.Layout || found.MarkedTransposed != rule.MarkedTransposed ? null
+            : WritesHidden(found) ? y == hidden : x == hidden;
+    }
+
+    private static bool WritesHidden(ModuleRule rule) => rule.MlxPath!.EndsWith(".down_proj", StringComparison.Ordinal) || rule.MlxPath.EndsWith(".fc2", StringComparison.Ordinal);
+
+    /// <summary>The rules that may have held in training. A base that transformers 5 saved was trained with it; an older one may
+    /// have been trained with either.</summary>
     private static IEnumerable<ModuleRule> Candidates(BaseModel model, ModuleMatch[] matches)
     {
-        bool five = !(model.Config.TryGetProperty("transformers_version", out var version) && version.ValueKind == System.Text.Json.JsonValueKind.String
-            && version.GetString()!.StartsWith("4.", StringComparison.Ordinal));
-        return matches.Select(match => match.Rule).Where(rule => rule.TransformersVersion is not { } only || only == (five ? 5 : 4));
+        bool five = model.Config.TryGetProperty("transformers_version", out var version) && version.ValueKind == System.Text.Json.JsonValueKind.String
+            && version.GetString()!.StartsWith("5.", StringComparison.Ordinal);
+        return matches.Select(match => match.Rule).Where(rule => rule.TransformersVersion is not 4 || !five);
     }
 
     private static bool? BySquareFacts(LoraAdapter adapter, ModuleRule rule) => (PackedLayout.IsOld(adapter), rule.Layout) switch

@@ -29,11 +29,11 @@ internal static class TargetCoverage
 
         try
         {
-            string[] missing = resolution.Base?.Map is { } map && resolution.Base.Weights is { } weights
-                ? [.. FromBase(adapter, map, weights).Where(path => targeted(path) && InChosenLayers(adapter.Config, path))]
-                : resolution.Base?.Map is not { } known || IsUniform(known)
-                    ? [.. FromSiblings(adapter).Where(path => targeted(path) && InChosenLayers(adapter.Config, path))]
-                    : [];
+            IEnumerable<string> expected = resolution.Base?.Map is { } map && resolution.Base.Weights is { } weights ? FromBase(adapter, map, weights)
+                : resolution.Base?.Map is not { } known || IsUniform(known) ? FromSiblings(adapter)
+                : [];
+            string[] missing = [.. expected.Concat(resolution.Base is { Map: not null } model ? FromExperts(adapter, model) : [])
+                .Where(path => targeted(path) && InChosenLayers(adapter.Config, path) && !IsSaved(adapter.Config, path))];
             if (missing.Length > 0)
             {
                 resolution.RefuseOrLeaveOut(
@@ -65,6 +65,19 @@ internal static class TargetCoverage
             }
         }
     }
+
+    /// <summary>Where the experts are modules, one that is adapted has all others of its layer beside it.</summary>
+    private static IEnumerable<string> FromExperts(LoraAdapter adapter, BaseModel model)
+    {
+        ModuleMatch[] held = [.. adapter.Modules.SelectMany(module => model.Map!.Find(module.Path)).Where(match => match.Rule.IsPerExpert)];
+        return held.GroupBy(match => (match.Rule, match.Layer)).SelectMany(layer => Enumerable.Range(0, model.ExpertCount ?? 0)
+            .Except(layer.Select(match => match.Expert)).Select(expert => ModulePath.Fill(layer.Key.Rule.HuggingFacePath, layer.Key.Layer, expert)));
+    }
+
+    /// <summary>Modules that are trained and saved whole get no factors.</summary>
+    private static bool IsSaved(JsonElement config, string path) =>
+        config.TryGetProperty("modules_to_save", out JsonElement saved) && saved.ValueKind == JsonValueKind.Array
+        && saved.EnumerateArray().Any(item => item.ValueKind == JsonValueKind.String && $".{path}.".Contains($".{item.GetString()}.", StringComparison.Ordinal));
 
     /// <summary>True where every layer has the same, commonly named modules.</summary>
     private static bool IsUniform(ModuleMap map) => map.Rules.All(rule =>

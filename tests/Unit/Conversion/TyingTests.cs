@@ -9,7 +9,7 @@ namespace Sway.Unit.Conversion;
 /// <summary>Whether head and embedding are one decides what an adapter of either means; the libraries' defaults differ.</summary>
 public sealed class TyingTests
 {
-    private const string table = "base_model.model.model.embed_tokens";
+    private const string Table = "base_model.model.model.embed_tokens";
 
     [Theory]
     [InlineData("llama", "", null)]
@@ -54,10 +54,10 @@ public sealed class TyingTests
     [InlineData("starcoder2", "model.embed_tokens", "model.embed_tokens")]
     public void TheMirroredPairConvertsWhereTheModelHasNoHeadAtAll(string modelType, string path, string expected)
     {
-        string Table = "base_model.model." + path;
-        using AdapterFiles adapter = AdapterFiles.Peft().Add(Table + ".lora_embedding_A", 2, 9).Add(Table + ".lora_embedding_B", 4, 2);
-        adapter.Add("base_model.model.lm_head.lora_A.weight", adapter[Table + ".lora_embedding_B"].Transpose());
-        adapter.Add("base_model.model.lm_head.lora_B.weight", adapter[Table + ".lora_embedding_A"].Transpose());
+        string table = "base_model.model." + path;
+        using AdapterFiles adapter = AdapterFiles.Peft().Add(table + ".lora_embedding_A", 2, 9).Add(table + ".lora_embedding_B", 4, 2);
+        adapter.Add("base_model.model.lm_head.lora_A.weight", adapter[table + ".lora_embedding_B"].Transpose());
+        adapter.Add("base_model.model.lm_head.lora_B.weight", adapter[table + ".lora_embedding_A"].Transpose());
         using ConversionPlan plan = AdapterFiles.Plan(adapter.Write(), baseModel: Base(adapter, modelType, ""));
         Assert.Equal([expected + ".lora_a", expected + ".lora_b"], plan.Tensors.Select(tensor => tensor.Name));
     }

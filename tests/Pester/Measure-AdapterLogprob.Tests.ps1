@@ -322,7 +322,7 @@ Describe 'Measure-AdapterLogprob' {
     Context 'what it shows' {
         It 'shows sums, the delta and the delta per token in a table' {
             $table = Get-SamplePrompt bible | Measure-AdapterLogprob -Session $session | Out-String -Width 160
-            $table | Should -Match 'Id +Adapter +Tokens +Base +Adapted +Delta +Per token +Completion'
+            $table | Should -Match 'Id +Adapter +Tokens +Base +Adapted +Delta +Per token +Text'
             $table | Should -Match 'bible-05 +bible +7 +-49[.,]117 +-22[.,]198 +\+26[.,]919 +\+3[.,]8456 +therefore the heart'
         }
 

@@ -127,7 +127,10 @@ public static class AdapterTester
                 findings.Add(new AdapterFinding(FindingSeverity.Information, FindingCategory.Doubtful, warning));
             }
 
-            return new AdapterReaderVerdict(Reader, true, true, null);
+            // A plan is made of headers; a conversion meets the numbers when it reads them, and refuses these.
+            return findings.Has(RefusalCategory.NonFinite)
+                ? new AdapterReaderVerdict(Reader, false, false, nameof(RefusalCategory.NonFinite))
+                : new AdapterReaderVerdict(Reader, true, true, null);
         }
         catch (ConversionRefusedException refused)
         {

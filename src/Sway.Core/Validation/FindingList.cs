@@ -42,6 +42,8 @@ internal sealed class FindingList
         Add(new AdapterFinding(FindingSeverity.Error, exception.Category, exception.Message) { Modules = exception.Tensors, Remedy = exception.Remedy });
     }
 
+    public bool Has(RefusalCategory category) => _items.Exists(finding => finding.Category == category.ToString());
+
     public IReadOnlyList<AdapterFinding> ToList() => [.. _items.OrderByDescending(finding => finding.Severity)];
 
     /// <summary>

@@ -59,6 +59,7 @@ public sealed class AdapterTesterTests
         broken.Passed.ShouldBeFalse();
         broken.Findings[0].Category.ShouldBe(nameof(RefusalCategory.NonFinite));
         broken.Findings[0].Modules.ShouldHaveSingleItem().ShouldContain("lora_B");
+        broken.Readers.ShouldHaveSingleItem().ShouldBe(new AdapterReaderVerdict("mlx-lm, after conversion", false, false, "NonFinite"));
         LoraAdapterTestResult untrained = AdapterTester.Test(Repository.Sample("adapters", "untrained"), cancellationToken: TestContext.Current.CancellationToken);
         untrained.Passed.ShouldBeTrue();
         untrained.Findings.ShouldContain(finding => finding.Category == FindingCategory.Untrained && finding.Modules.Count == 8);

@@ -95,6 +95,11 @@ internal sealed class MlxLibrary
         {
             handle = isFile ? NativeLibrary.Load(path) : NativeLibrary.Load(path, typeof(MlxLibrary).Assembly, DllImportSearchPath.SafeDirectories);
         }
+        catch (DllNotFoundException) when (!isFile)
+        {
+            // The runtime's message lists every spelling that it tried of the name, and advice for its own developers.
+            return "not found";
+        }
         catch (Exception e) when (e is DllNotFoundException or BadImageFormatException)
         {
             return e.Message.ReplaceLineEndings(" ").Trim();

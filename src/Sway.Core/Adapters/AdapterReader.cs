@@ -1,3 +1,6 @@
+using System.Globalization;
+using System.Text.Json;
+
 namespace Sway.Adapters;
 
 /// <summary>How an adapter is opened.</summary>
@@ -27,7 +30,30 @@ public static class AdapterReader
     public static LoraAdapter Open(string path, AdapterOpenOptions? options = null) =>
         Megatron.MegatronCheckpoint.IsCheckpoint(path)
             ? Megatron.MegatronAdapterReader.Open(path, options)
-            : OpenLocation(AdapterLocation.Find(path, options?.AdapterName), options ?? new AdapterOpenOptions());
+            : CheckAlpha(OpenLocation(AdapterLocation.Find(path, options?.AdapterName), options ?? new AdapterOpenOptions()), options?.Alpha);
+
+    /// <summary>Alpha fills what the files lack. Beside a recorded one that differs it is a mistake, of which nobody would learn.</summary>
+    private static LoraAdapter CheckAlpha(LoraAdapter adapter, double? alpha)
+    {
+        if (alpha is not { } given || Recorded(adapter) is not { } recorded || Math.Abs(recorded - given) <= 1e-9 * Math.Abs(recorded))
+        {
+            return adapter;
+        }
+
+        adapter.Dispose();
+        throw new ConversionRefusedException(adapter.Path, [new Refusal(
+            RefusalCategory.BadConfig, string.Create(CultureInfo.InvariantCulture, $"The adapter records what alpha {recorded} gives, not {given}."))
+        {
+            Remedy = "Leave the alpha out.",
+        }]);
+    }
+
+    private static double? Recorded(LoraAdapter adapter) => adapter.Format switch
+    {
+        // PEFT's default is 8.
+        AdapterFormat.Peft => adapter.Config.TryGetProperty("lora_alpha", out JsonElement value) && value.ValueKind == JsonValueKind.Number ? value.GetDouble() : 8,
+        _ => adapter.Modules is [var module, ..] ? module.Scaling * module.Rank : null,
+    };
 
     private static LoraAdapter OpenLocation(AdapterLocation location, AdapterOpenOptions options) => location.Format switch
     {

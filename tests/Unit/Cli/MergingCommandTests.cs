@@ -29,6 +29,21 @@ public sealed class MergingCommandTests : IDisposable
     }
 
     [Fact]
+    public void An_alpha_beside_a_recorded_one_is_refused()
+    {
+        string output = Path.Combine(_folder, "out");
+        foreach (string[] args in (string[][])[[Psalms, "--to", "peft"], [Bible, "--to", "mlx"]])
+        {
+            CommandRun run = CommandRun.Of(["convert", .. args, "--base", Base, "--destination", output, "--alpha", "7"]);
+            run.Code.ShouldBe(1);
+            run.Error.ShouldContain("Leave the alpha out");
+        }
+
+        CommandRun.Of("convert", Bible, "--to", "mlx", "--base", Base, "--destination", output, "--alpha", "16").Code.ShouldBe(0);
+        CommandRun.Of("convert", Psalms, "--to", "peft", "--base", Base, "--destination", output + "2", "--alpha", "30").Code.ShouldBe(0);
+    }
+
+    [Fact]
     public void Explain_tells_where_each_tensor_of_an_mlx_adapter_goes()
     {
         CommandRun run = CommandRun.Of("explain", Psalms, "--to", "peft", "--base", Base, "--json");

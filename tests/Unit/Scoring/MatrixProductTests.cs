@@ -31,6 +31,9 @@ public sealed unsafe class MatrixProductTests
     }
 
     [Fact]
+    public void Squares_are_half_a_panel_wide() => (2 * WordTranspose.Side).ShouldBe(GemmKernel.Best.Columns);
+
+    [Fact]
     public void Halves_widen_exactly()
     {
         // All 65,536 of them: subnormal numbers, infinities and what is no number too.

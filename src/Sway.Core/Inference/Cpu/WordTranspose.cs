@@ -9,7 +9,8 @@ internal static unsafe class WordTranspose
 {
     /// <summary>Side of the square that this machine's registers carry: 16, 8 or 4.</summary>
     /// <remarks>Half the columns of the <see cref="GemmKernel"/> of the same machine. A constant for the compiler.</remarks>
-    public static int Side => Vector512.IsHardwareAccelerated && Avx512F.IsSupported ? 16 : Avx2.IsSupported ? 8 : 4;
+    public static int Side =>
+        Vector512.IsHardwareAccelerated && Avx512F.IsSupported ? 16 : Vector256.IsHardwareAccelerated && Avx2.IsSupported ? 8 : 4;
 
     /// <summary>destination[k, j] = source[j, k] for a square of <see cref="Side"/>.</summary>
     /// <param name="source">Rows <paramref name="stride"/> bytes apart.</param>

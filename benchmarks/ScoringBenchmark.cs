@@ -72,10 +72,16 @@ internal static class ScoringBenchmark
     private static int Case(string model, string adapter, int threads, int count)
     {
         using var session = ScoringSession.Open(model, adapter == "-" ? null : adapter, new ScoringOptions { Threads = threads });
+        // New texts in each round: a session keeps what it computed of the base for the next adapter.
         var random = new Random(4);
-        TokenSequence[] windows =
-            [.. Enumerable.Range(0, count).Select(_ => new TokenSequence([.. Enumerable.Range(0, Window).Select(_ => random.Next(SyntheticModel.Vocabulary))], 1))];
-        double seconds = Best.Of(3, () => session.Score(windows).Count());
+        double seconds = double.MaxValue;
+        for (int round = 0; round < 3; round++)
+        {
+            TokenSequence[] windows =
+                [.. Enumerable.Range(0, count).Select(_ => new TokenSequence([.. Enumerable.Range(0, Window).Select(_ => random.Next(SyntheticModel.Vocabulary))], 1))];
+            seconds = Math.Min(seconds, Best.Of(1, () => session.Score(windows).Count()));
+        }
+
         long activations = session.Exclusive((decoder, _) => ((CpuEngine)decoder.Engine).PeakActivationBytes, CancellationToken.None);
         using var self = Process.GetCurrentProcess();
         Console.WriteLine(FormattableString.Invariant($"{count * Window / seconds} {self.PeakWorkingSet64} {activations}"));

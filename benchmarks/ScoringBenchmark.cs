@@ -56,7 +56,7 @@ internal static class ScoringBenchmark
 
     private static double[] Child(string model, string adapter, int threads, string count)
     {
-        var start = new ProcessStartInfo(Environment.ProcessPath!) { RedirectStandardOutput = true };
+        var start = new ProcessStartInfo(Environment.ProcessPath!) { RedirectStandardOutput = true, UseShellExecute = false };
         string[] own = Path.GetFileNameWithoutExtension(Environment.ProcessPath!) == "dotnet" ? [typeof(ScoringBenchmark).Assembly.Location] : [];
         foreach (string argument in (string[])[.. own, "scoring", "case", model, adapter, threads.ToString(CultureInfo.InvariantCulture), count])
         {
@@ -79,7 +79,7 @@ internal static class ScoringBenchmark
         {
             TokenSequence[] windows =
                 [.. Enumerable.Range(0, count).Select(_ => new TokenSequence([.. Enumerable.Range(0, Window).Select(_ => random.Next(SyntheticModel.Vocabulary))], 1))];
-            seconds = Math.Min(seconds, Best.Of(1, () => session.Score(windows).Count()));
+            seconds = Math.Min(seconds, Best.Of(1, () => _ = session.Score(windows).Count()));
         }
 
         long activations = session.Exclusive((decoder, _) => ((CpuEngine)decoder.Engine).PeakActivationBytes, CancellationToken.None);

@@ -25,7 +25,7 @@ internal static partial class RenamingFamilies
     private static bool Betrays(string name) =>
         s_names.Any(part => name.Contains(part, StringComparison.OrdinalIgnoreCase)) || VisionWord().IsMatch(name);
 
-    [GeneratedRegex(@"(?i)(\A|[-_./0-9])vl(\z|[-_./0-9])", RegexOptions.CultureInvariant, 1000)]
+    [GeneratedRegex(@"(?i)(\A|[-_./0-9])vl(\z|[-_./0-9])", RegexOptions.CultureInvariant | RegexOptions.ExplicitCapture, 1000)]
     private static partial Regex VisionWord();
 
     /// <summary>A field of PEFT's auto_mapping, which names the class that was trained.</summary>

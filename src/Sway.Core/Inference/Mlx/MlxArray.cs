@@ -18,7 +18,8 @@ internal sealed class MlxArray : SafeHandle
         SetHandle(handle);
     }
 
-    private MlxArray()
+    /// <summary>No array.</summary>
+    public MlxArray()
         : base(0, ownsHandle: true)
     {
     }

@@ -52,14 +52,14 @@ internal sealed class PickleBytes(byte[] bytes, int start, int end, string path)
     /// <summary>Text up to the end of a line.</summary>
     public string Line()
     {
-        int end = bytes.AsSpan(Position, Math.Min(_end - Position, 512)).IndexOf((byte)'\n');
-        if (end < 0)
+        int length = bytes.AsSpan(Position, Math.Min(_end - Position, 512)).IndexOf((byte)'\n');
+        if (length < 0)
         {
             RanOut = _end - Position < 512;
             throw Damaged("names a global without an end");
         }
 
-        string line = Text((ulong)end);
+        string line = Text((ulong)length);
         Position++;
         return line;
     }

@@ -38,14 +38,8 @@ public sealed class GetAdapterNextTokenCommand : PromptCommand
         }
 
         Progress.Report(ids.Length);
-        Write(new NextTokenDistribution
+        Write(new NextTokenDistribution(Origin(item, adapter))
         {
-            Id = item.Id,
-            InputObject = item.Source,
-            Adapter = adapter,
-            Backend = Scoring.Backend,
-            Strength = Use.Strength,
-            Precision = Use.Precision,
             Prompt = prompt,
             PromptTokenCount = ids.Length,
             VocabularySize = found.VocabularySize,

@@ -80,14 +80,8 @@ public sealed class InvokeAdapterGenerationCommand : PromptCommand
 
         if (!Stream)
         {
-            Write(new AdapterGeneration
+            Write(new AdapterGeneration(Origin(item, adapter))
             {
-                Id = item.Id,
-                InputObject = item.Source,
-                Adapter = adapter,
-                Backend = Scoring.Backend,
-            Strength = Use.Strength,
-            Precision = Use.Precision,
                 Prompt = prompt,
                 PromptTokenCount = ids.Length,
                 Base = inBase,

@@ -75,14 +75,9 @@ public sealed class MeasureAdapterDivergenceCommand : RollingCommand
         new(item, [tokens.Sequence], (scores, adapter) => Result(item, [tokens.Sequence], tokens.Bos, scores, adapter));
 
     private AdapterDivergence Result(
-        MeasureItem item, IReadOnlyList<TokenSequence> sequences, BosAction bos, IReadOnlyList<SequenceScore> scores, string? adapter) => new()
+        MeasureItem item, IReadOnlyList<TokenSequence> sequences, BosAction bos, IReadOnlyList<SequenceScore> scores,
+        string? adapter) => new(Origin(item, adapter))
     {
-        Id = item.Id,
-        InputObject = item.Source,
-        Adapter = adapter,
-        Backend = Scoring.Backend,
-        Strength = Use.Strength,
-        Precision = Use.Precision,
         Bos = bos,
         TokenIds = [.. sequences.SelectMany(sequence => sequence.Ids.Skip(sequence.FirstScored))],
         Divergence = new TokenDivergences(

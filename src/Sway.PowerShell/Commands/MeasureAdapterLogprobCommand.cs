@@ -116,14 +116,8 @@ public sealed class MeasureAdapterLogprobCommand : WaveCommand
         MeasureItem item, string? prompt, string? completion, CompletionTokens tokens, SequenceScore score, string? adapter)
     {
         int[] scored = [.. tokens.Sequence.Ids.Skip(tokens.Sequence.FirstScored)];
-        return new()
+        return new(Origin(item, adapter))
         {
-            Id = item.Id,
-            InputObject = item.Source,
-            Adapter = adapter,
-            Backend = Scoring.Backend,
-            Strength = Use.Strength,
-            Precision = Use.Precision,
             Prompt = prompt,
             Completion = completion,
             PromptTokenCount = tokens.Sequence.FirstScored,

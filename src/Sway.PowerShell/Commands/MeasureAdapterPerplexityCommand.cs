@@ -55,14 +55,8 @@ public sealed class MeasureAdapterPerplexityCommand : RollingCommand
 
     private AdapterPerplexity Result(
         MeasureItem item, int window, RollingText text, IReadOnlyList<TokenSequence> windows, int? bytes, IReadOnlyList<SequenceScore> scores,
-        string? adapter) => new()
+        string? adapter) => new(Origin(item, adapter))
     {
-        Id = item.Id,
-        InputObject = item.Source,
-        Adapter = adapter,
-        Backend = Scoring.Backend,
-        Strength = Use.Strength,
-        Precision = Use.Precision,
         Preset = Preset,
         Window = window,
         WindowCount = windows.Count,

@@ -7,6 +7,11 @@ public sealed class AdapterDivergence : MeasureResult
 {
     private TokenScore[]? _scores;
 
+    internal AdapterDivergence(MeasureOrigin origin)
+        : base(origin)
+    {
+    }
+
     /// <summary>The number of positions: one for each token that something precedes.</summary>
     public int TokenCount => TokenIds.Length;
 

@@ -36,6 +36,11 @@ public sealed record GeneratedText(string? Text, int[] Ids, GenerationEnd End)
 /// <summary>What base model and adapter write after a prompt.</summary>
 public sealed class AdapterGeneration : MeasureResult
 {
+    internal AdapterGeneration(MeasureOrigin origin)
+        : base(origin)
+    {
+    }
+
     /// <summary>The prompt; null when it was given as tokens.</summary>
     public required string? Prompt { get; init; }
 

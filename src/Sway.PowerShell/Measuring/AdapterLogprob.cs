@@ -20,6 +20,11 @@ public sealed class AdapterLogprob : MeasureResult
 {
     private TokenScore[]? _scores;
 
+    internal AdapterLogprob(MeasureOrigin origin)
+        : base(origin)
+    {
+    }
+
     /// <summary>The prompt; null when it was given as tokens.</summary>
     public required string? Prompt { get; init; }
 

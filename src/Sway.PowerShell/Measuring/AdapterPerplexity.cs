@@ -37,6 +37,11 @@ public sealed class AdapterPerplexity : MeasureResult
 {
     private TokenScore[]? _scores;
 
+    internal AdapterPerplexity(MeasureOrigin origin)
+        : base(origin)
+    {
+    }
+
     /// <summary>The number of scored tokens.</summary>
     public int TokenCount => TokenIds.Length;
 

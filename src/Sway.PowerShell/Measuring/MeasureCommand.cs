@@ -209,6 +209,10 @@ public abstract class MeasureCommand : SwayCommand
         return true;
     }
 
+    /// <summary>What the result of an item says of its making.</summary>
+    private protected MeasureOrigin Origin(MeasureItem item, string? adapter) =>
+        new(item.Id, item.Source, adapter, Scoring.Backend, Use.Strength, Use.Precision);
+
     /// <summary>Writes a result. The bar is taken away first: the pipeline may end here, or show the result.</summary>
     private protected void Write(object result)
     {

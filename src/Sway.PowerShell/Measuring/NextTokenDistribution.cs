@@ -22,6 +22,11 @@ public sealed record NextTokenRank(int Rank, string BaseToken, double BaseProbab
 /// <summary>What base model and adapter expect after a prompt.</summary>
 public sealed class NextTokenDistribution : MeasureResult
 {
+    internal NextTokenDistribution(MeasureOrigin origin)
+        : base(origin)
+    {
+    }
+
     /// <summary>The prompt; null when it was given as tokens.</summary>
     public required string? Prompt { get; init; }
 

@@ -11,29 +11,29 @@ namespace Sway.Cli;
 internal static class CommandLine
 {
     /// <summary>Every command, one line each, in the order in which help lists them.</summary>
-    private static readonly (string Name, Func<Command> Create)[] s_commands =
+    private static readonly Entry[] s_commands =
     [
-        ("quickstart", QuickstartCommand.Create),
-        ("inspect", InspectCommand.Create),
-        ("test", TestCommand.Create),
-        ("convert", ConvertCommand.Create),
-        ("explain", ExplainCommand.Create),
-        ("repair", RepairCommand.Create),
-        ("merge", MergeCommand.Create),
-        ("compare", CompareCommand.Create),
-        ("score", ScoreCommand.Create),
-        ("perplexity", PerplexityCommand.Create),
-        ("divergence", DivergenceCommand.Create),
-        ("next-token", NextTokenCommand.Create),
-        ("generate", GenerateCommand.Create),
-        ("tokenize", TokenizeCommand.Create),
-        ("detokenize", DetokenizeCommand.Create),
-        ("cache", CacheCommand.Create),
-        ("doctor", DoctorCommand.Create),
+        new("quickstart", QuickstartCommand.Create),
+        new("inspect", InspectCommand.Create),
+        new("test", TestCommand.Create),
+        new("convert", ConvertCommand.Create),
+        new("explain", ExplainCommand.Create),
+        new("repair", RepairCommand.Create),
+        new("merge", MergeCommand.Create),
+        new("compare", CompareCommand.Create),
+        new("score", ScoreCommand.Create),
+        new("perplexity", PerplexityCommand.Create),
+        new("divergence", DivergenceCommand.Create),
+        new("next-token", NextTokenCommand.Create),
+        new("generate", GenerateCommand.Create),
+        new("tokenize", TokenizeCommand.Create),
+        new("detokenize", DetokenizeCommand.Create),
+        new("cache", CacheCommand.Create),
+        new("doctor", DoctorCommand.Create),
     ];
 
     /// <summary>The whole command line.</summary>
-    internal static RootCommand CreateRoot() => CreateRoot(_ => true);
+    internal static RootCommand CreateRoot() => CreateRoot(null);
 
     /// <summary>
     /// What these arguments need. An invocation that begins with a command's name gets that command alone, because to make
@@ -41,17 +41,17 @@ internal static class CommandLine
     /// </summary>
     private static RootCommand CreateRootFor(string[] args) =>
         args.Length > 0 && Array.Exists(s_commands, command => command.Name == args[0])
-            ? CreateRoot(name => name == args[0])
+            ? CreateRoot(args[0])
             : CreateRoot();
 
-    private static RootCommand CreateRoot(Func<string, bool> isWanted)
+    private static RootCommand CreateRoot(string? only)
     {
         var root = new RootCommand("Makes LoRA adapters safe to move and easy to judge.");
-        foreach ((string name, Func<Command> create) in s_commands)
+        foreach (Entry entry in s_commands)
         {
-            if (isWanted(name))
+            if (only is null || entry.Name == only)
             {
-                root.Subcommands.Add(create());
+                root.Subcommands.Add(entry.Create());
             }
         }
 
@@ -104,6 +104,8 @@ internal static class CommandLine
         output.Flush();
         return code;
     }
+
+    private sealed record Entry(string Name, Func<Command> Create);
 
     private static TextWriter OpenOutput()
     {

@@ -44,10 +44,17 @@ internal static class Format
     internal static string List<T>(IReadOnlyList<T> values)
     {
         const int Shown = 4;
-        IEnumerable<string> texts = values.Select(value => value is double number ? Number(number) : value?.ToString() ?? "");
-        return values.Count <= Shown
-            ? string.Join(", ", texts)
-            : string.Join(", ", texts.Take(Shown - 1)) + $" ... {texts.Last()} ({values.Count})";
+        bool all = values.Count <= Shown;
+        string[] texts = new string[all ? values.Count : Shown - 1];
+        for (int i = 0; i < texts.Length; i++)
+        {
+            texts[i] = Text(values[i]);
+        }
+
+        string joined = string.Join(", ", texts);
+        return all ? joined : $"{joined} ... {Text(values[^1])} ({values.Count})";
+
+        static string Text(T value) => value is double number ? Number(number) : value?.ToString() ?? "";
     }
 
     /// <summary>The path relative to the current folder where that is shorter and does not climb.</summary>

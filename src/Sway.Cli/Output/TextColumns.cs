@@ -29,7 +29,7 @@ internal static class TextColumns
     /// </summary>
     internal static List<string> Wrap(string text, int width)
     {
-        if (text.AsSpan().ContainsAnyInRange('\0', '\u001f') || text.AsSpan().ContainsAnyInRange('\u007f', '\u009f'))
+        if (HasControl(text))
         {
             text = string.Create(text.Length, text, static (to, from) =>
             {
@@ -81,6 +81,19 @@ internal static class TextColumns
         }
 
         return lines;
+    }
+
+    private static bool HasControl(string text)
+    {
+        foreach (char c in text)
+        {
+            if (char.IsControl(c))
+            {
+                return true;
+            }
+        }
+
+        return false;
     }
 
     private static int Of(Rune rune) => Rune.GetUnicodeCategory(rune) switch

@@ -1,4 +1,3 @@
-using Sway.Architectures;
 using Sway.Conversion;
 using Sway.Tensors;
 
@@ -19,34 +18,30 @@ public static class AdapterInspector
         string path, bool detailed = false, bool norms = false, string? adapterName = null, CancellationToken cancellationToken = default)
     {
         using LoraAdapter adapter = AdapterReader.Open(path, new AdapterOpenOptions { AdapterName = adapterName });
-        var layers = new HashSet<int>();
-        foreach (LoraModule module in adapter.Modules)
-        {
-            if (ModulePath.TrySplitLayer(module.Path, out int layer, out _))
-            {
-                layers.Add(layer);
-            }
-        }
-
+        var totals = new ModuleTotals(adapter.Modules);
         return new LoraAdapterInfo
         {
             FullName = adapter.Path,
             Name = Path.GetFileName(adapter.Path),
-            Format = adapter.Format.ToString(),
+            Format = adapter.Format switch
+            {
+                AdapterFormat.Peft => nameof(AdapterFormat.Peft),
+                AdapterFormat.Mlx => nameof(AdapterFormat.Mlx),
+                _ => nameof(AdapterFormat.Megatron),
+            },
             Method = MethodName(adapter),
             BaseModel = adapter.BaseModelName,
-            Ranks = [.. adapter.Modules.Select(module => module.Rank).Distinct().Order()],
-            Scalings = [.. adapter.Modules.Select(module => module.Scaling).Distinct().Order()],
+            Ranks = totals.Ranks,
+            Scalings = totals.Scalings,
             ModuleCount = adapter.Modules.Count,
-            LayerCount = layers.Count,
-            TargetModules = [.. adapter.Modules
-                .Select(module => module.ParameterName ?? module.Path[(module.Path.LastIndexOf('.') + 1)..])
-                .Distinct(StringComparer.Ordinal).Order(StringComparer.Ordinal)],
-            Parameters = adapter.Modules.Sum(Parameters),
-            DTypes = [.. adapter.Files.SelectMany(file => file.Tensors).Select(tensor => tensor.DType.SafetensorsName())
-                .Distinct(StringComparer.Ordinal).Order(StringComparer.Ordinal)],
+            LayerCount = totals.LayerCount,
+            TargetModules = totals.TargetModules,
+            Parameters = totals.Parameters,
+            DTypes = DTypes(adapter),
             SizeBytes = adapter.FileLength,
-            Problems = [.. adapter.Obstacles.Select(obstacle => $"{obstacle.Category}: {obstacle.Reason}"), .. ExtraProblems(adapter)],
+            Problems = adapter.Obstacles.Count == 0 && adapter.Extras.Count == 0
+                ? []
+                : [.. adapter.Obstacles.Select(obstacle => $"{obstacle.Category}: {obstacle.Reason}"), .. ExtraProblems(adapter)],
             Modules = detailed || norms ? [.. adapter.Modules.Select(module => Describe(module, norms, cancellationToken))] : [],
         };
     }
@@ -80,8 +75,24 @@ public static class AdapterInspector
         _ => adapter.Method,
     };
 
-    private static long Parameters(LoraModule module) =>
-        module.A.ElementCount + module.B.ElementCount + (module.Magnitude?.ElementCount ?? 0);
+    private static List<string> DTypes(LoraAdapter adapter)
+    {
+        var names = new List<string>();
+        foreach (TensorFile file in adapter.Files)
+        {
+            foreach (TensorInfo tensor in file.Tensors)
+            {
+                string name = tensor.DType.SafetensorsName();
+                if (!names.Contains(name))
+                {
+                    names.Add(name);
+                }
+            }
+        }
+
+        names.Sort(StringComparer.Ordinal);
+        return names;
+    }
 
     private static LoraModuleInfo Describe(LoraModule module, bool norms, CancellationToken cancellationToken)
     {

@@ -133,7 +133,20 @@ internal sealed record AdapterLocation(string Folder, AdapterFormat Format, stri
         return [.. found];
     }
 
-    private static string[] Existing(string folder, string[] names) => [.. names.Select(name => Path.Combine(folder, name)).Where(File.Exists)];
+    private static string[] Existing(string folder, string[] names)
+    {
+        var found = new List<string>();
+        foreach (string name in names)
+        {
+            string path = Path.Combine(folder, name);
+            if (File.Exists(path))
+            {
+                found.Add(path);
+            }
+        }
+
+        return [.. found];
+    }
 
     private static ConversionRefusedException Refuse(string path, RefusalCategory category, string reason, string remedy) =>
         new(path, [new Refusal(category, reason) { Remedy = remedy }]);

@@ -94,7 +94,19 @@ public sealed class LoraAdapter : IDisposable
     public required IReadOnlyList<TensorFile> Files { get; init; }
 
     /// <summary>The size of all files that were read, in bytes.</summary>
-    public long FileLength => Files.Sum(file => file.FileLength);
+    public long FileLength
+    {
+        get
+        {
+            long length = 0;
+            foreach (TensorFile file in Files)
+            {
+                length += file.FileLength;
+            }
+
+            return length;
+        }
+    }
 
     /// <inheritdoc/>
     public void Dispose()

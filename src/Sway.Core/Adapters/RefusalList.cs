@@ -3,7 +3,7 @@ namespace Sway.Adapters;
 /// <summary>Collects refusals, joining those of one reason so that every tensor is listed once under it.</summary>
 internal sealed class RefusalList
 {
-    private readonly List<(RefusalCategory Category, string Reason, string? Remedy, List<string> Modules)> _items = [];
+    private readonly List<Item> _items = [];
 
     public bool IsEmpty => _items.Count == 0;
 
@@ -14,7 +14,7 @@ internal sealed class RefusalList
     public void AddWithRemedy(RefusalCategory category, string reason, string remedy, params IEnumerable<string> modules) =>
         Add(category, reason, remedy, modules);
 
-    public List<Refusal> ToList() => [.. _items.Select(item => new Refusal(item.Category, item.Reason)
+    public List<Refusal> ToList() => IsEmpty ? [] : [.. _items.Select(item => new Refusal(item.Category, item.Reason)
     {
         Remedy = item.Remedy,
         Modules = [.. item.Modules.Distinct(StringComparer.Ordinal)],
@@ -25,11 +25,13 @@ internal sealed class RefusalList
         int at = _items.FindIndex(item => item.Category == category && item.Reason == reason);
         if (at < 0)
         {
-            _items.Add((category, reason, remedy, [.. modules]));
+            _items.Add(new Item(category, reason, remedy, [.. modules]));
         }
         else
         {
             _items[at].Modules.AddRange(modules);
         }
     }
+
+    private sealed record Item(RefusalCategory Category, string Reason, string? Remedy, List<string> Modules);
 }

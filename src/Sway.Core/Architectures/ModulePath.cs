@@ -45,14 +45,18 @@ public static class ModulePath
     /// list of their layers; false for modules outside the layers.</summary>
     public static bool TrySplitLayer(string path, out int layer, out string relative)
     {
-        string[] parts = path.Split('.');
-        for (int i = 1; i + 1 < parts.Length; i++)
+        ReadOnlySpan<char> rest = path;
+        ReadOnlySpan<char> list = Cut(ref rest);
+        while (rest.Contains('.'))
         {
-            if (parts[i - 1] is "layers" or "h" or "blocks" && TryIndex(parts[i], out layer))
+            ReadOnlySpan<char> part = Cut(ref rest);
+            if (list is "layers" or "h" or "blocks" && TryIndex(part, out layer))
             {
-                relative = string.Join('.', parts[(i + 1)..]);
+                relative = rest.ToString();
                 return true;
             }
+
+            list = part;
         }
 
         layer = -1;

@@ -1,5 +1,6 @@
 using System.Buffers.Binary;
 using System.Collections.Immutable;
+using System.Runtime.InteropServices;
 using System.Text.Json;
 
 namespace Sway.Tensors;
@@ -15,7 +16,7 @@ internal sealed class SafetensorsHeader
 
     private const int MaximumDimensions = 16;
 
-    private SafetensorsHeader(ImmutableArray<TensorInfo> tensors, ImmutableDictionary<string, string> metadata)
+    private SafetensorsHeader(ImmutableArray<TensorInfo> tensors, Dictionary<string, string> metadata)
     {
         Tensors = tensors;
         Metadata = metadata;
@@ -23,7 +24,7 @@ internal sealed class SafetensorsHeader
 
     public ImmutableArray<TensorInfo> Tensors { get; }
 
-    public ImmutableDictionary<string, string> Metadata { get; }
+    public IReadOnlyDictionary<string, string> Metadata { get; }
 
     /// <summary>Checks the length prefix against the file before anything is allocated.</summary>
     public static int ReadLength(ReadOnlySpan<byte> prefix, long fileLength, string path)
@@ -55,7 +56,7 @@ internal sealed class SafetensorsHeader
     {
         long dataStart = sizeof(ulong) + (long)json.Length;
         var tensors = ImmutableArray.CreateBuilder<TensorInfo>();
-        var metadata = ImmutableDictionary.CreateBuilder<string, string>(StringComparer.Ordinal);
+        var metadata = new Dictionary<string, string>(StringComparer.Ordinal);
         var names = new HashSet<string>(StringComparer.Ordinal);
         try
         {
@@ -95,7 +96,7 @@ internal sealed class SafetensorsHeader
         }
 
         CheckTiling(tensors, dataStart, fileLength, path);
-        return new SafetensorsHeader(tensors.ToImmutable(), metadata.ToImmutable());
+        return new SafetensorsHeader(tensors.ToImmutable(), metadata);
     }
 
     private static void Expect(ref Utf8JsonReader reader, JsonTokenType type, string path, string message, string? name = null)
@@ -107,7 +108,7 @@ internal sealed class SafetensorsHeader
     }
 
     private static void ReadMetadata(
-        ref Utf8JsonReader reader, ImmutableDictionary<string, string>.Builder metadata, string path)
+        ref Utf8JsonReader reader, Dictionary<string, string> metadata, string path)
     {
         reader.Read();
         if (reader.TokenType == JsonTokenType.Null)
@@ -132,8 +133,8 @@ internal sealed class SafetensorsHeader
     {
         Expect(ref reader, JsonTokenType.StartObject, path, $"the entry of tensor {name} is not an object", name);
         DType? dtype = null;
-        List<long>? shape = null;
-        List<long>? range = null;
+        long[]? shape = null;
+        long[]? range = null;
         while (reader.Read() && reader.TokenType != JsonTokenType.EndObject)
         {
             string field = reader.GetString()!;
@@ -182,13 +183,14 @@ internal sealed class SafetensorsHeader
                 name);
         }
 
-        return new TensorInfo(name, type, [.. shape], dataStart + begin, wanted);
+        return new TensorInfo(name, type, ImmutableCollectionsMarshal.AsImmutableArray(shape), dataStart + begin, wanted);
     }
 
-    private static List<long> ReadIntegers(ref Utf8JsonReader reader, string name, string field, string path)
+    private static long[] ReadIntegers(ref Utf8JsonReader reader, string name, string field, string path)
     {
         Expect(ref reader, JsonTokenType.StartArray, path, $"tensor {name}: {field} is not an array", name);
-        var values = new List<long>(2);
+        Span<long> values = stackalloc long[MaximumDimensions];
+        int count = 0;
         while (reader.Read() && reader.TokenType != JsonTokenType.EndArray)
         {
             if (reader.TokenType != JsonTokenType.Number || !reader.TryGetInt64(out long value) || value < 0)
@@ -196,32 +198,34 @@ internal sealed class SafetensorsHeader
                 throw Bad(path, $"tensor {name}: {field} holds something that is not a whole number >= 0", null, name);
             }
 
-            values.Add(value);
-            if (values.Count > MaximumDimensions)
+            if (count == MaximumDimensions)
             {
                 throw Bad(path, $"tensor {name}: {field} has more than {MaximumDimensions} entries", null, name);
             }
+
+            values[count++] = value;
         }
 
-        return values;
+        return values[..count].ToArray();
     }
 
-    private static bool TryByteLength(DType dtype, List<long> shape, out long bytes)
+    private static bool TryByteLength(DType dtype, long[] shape, out long bytes)
     {
         // A zero anywhere makes the tensor empty, but the other sizes must still multiply without overflow,
         // as in the reference implementation.
-        Int128 bits = dtype.BitSize();
+        long bits = dtype.BitSize();
         bytes = 0;
         foreach (long size in shape)
         {
-            bits *= size;
-            if (bits > long.MaxValue)
+            if (size > 0 && bits > long.MaxValue / size)
             {
                 return false;
             }
+
+            bits *= size;
         }
 
-        bytes = (long)(bits / 8);
+        bytes = bits / 8;
         return bits % 8 == 0;
     }
 
@@ -229,7 +233,8 @@ internal sealed class SafetensorsHeader
         ImmutableArray<TensorInfo>.Builder tensors, long dataStart, long fileLength, string path)
     {
         long position = dataStart;
-        foreach (TensorInfo tensor in tensors.OrderBy(t => t.Offset).ThenBy(t => t.ByteLength))
+        IEnumerable<TensorInfo> ordered = InOrder(tensors) ? tensors : tensors.OrderBy(t => t.Offset).ThenBy(t => t.ByteLength);
+        foreach (TensorInfo tensor in ordered)
         {
             if (tensor.Offset < position)
             {
@@ -253,6 +258,20 @@ internal sealed class SafetensorsHeader
         {
             throw Bad(path, $"the last {fileLength - position} bytes belong to no tensor", position);
         }
+    }
+
+    private static bool InOrder(ImmutableArray<TensorInfo>.Builder tensors)
+    {
+        for (int i = 1; i < tensors.Count; i++)
+        {
+            TensorInfo before = tensors[i - 1], after = tensors[i];
+            if (after.Offset < before.Offset || (after.Offset == before.Offset && after.ByteLength < before.ByteLength))
+            {
+                return false;
+            }
+        }
+
+        return true;
     }
 
     private static AdapterFormatException Bad(

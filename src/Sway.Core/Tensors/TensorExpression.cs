@@ -25,7 +25,19 @@ public abstract class TensorExpression
     public int Rank => Shape.Length;
 
     /// <summary>The number of elements.</summary>
-    public long ElementCount => Shape.Aggregate(1L, static (product, size) => checked(product * size));
+    public long ElementCount
+    {
+        get
+        {
+            long product = 1;
+            foreach (long size in Shape.AsSpan())
+            {
+                product = checked(product * size);
+            }
+
+            return product;
+        }
+    }
 
     /// <summary>The size of the result in bytes.</summary>
     public long ByteLength => checked(ElementCount * DType.ByteSize());

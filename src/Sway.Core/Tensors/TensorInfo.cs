@@ -11,7 +11,7 @@ namespace Sway.Tensors;
 public sealed record TensorInfo(string Name, DType DType, ImmutableArray<long> Shape, long Offset, long ByteLength)
 {
     /// <summary>The number of elements: the product of <see cref="Shape"/>.</summary>
-    public long ElementCount => Shape.Aggregate(1L, static (product, size) => product * size);
+    public long ElementCount => TensorExpression.Product(Shape.AsSpan());
 
     /// <summary>The shape as people write it: <c>(8, 4096)</c>.</summary>
     public string ShapeText => FormatShape(Shape);

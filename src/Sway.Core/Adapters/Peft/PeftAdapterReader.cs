@@ -26,12 +26,16 @@ internal static class PeftAdapterReader
                 throw Refuse(location.Folder, RefusalCategory.MissingWeights, "The weights file holds no tensor.", "Export the adapter again.");
             }
 
-            var named = file.Tensors.Select(tensor => (Tensor: tensor, Name: PeftTensorName.Parse(tensor.Name))).ToList();
-            named = ChooseAdapter(location, named, options.AdapterName);
-            var builder = new PeftModuleBuilder(file, config);
-            foreach ((TensorInfo tensor, PeftTensorName name) in named)
+            var named = new List<NamedTensor>(file.Tensors.Count);
+            foreach (TensorInfo tensor in file.Tensors)
             {
-                builder.Add(tensor, name);
+                named.Add(new NamedTensor(tensor, PeftTensorName.Parse(tensor.Name)));
+            }
+
+            var builder = new PeftModuleBuilder(file, config);
+            foreach (NamedTensor tensor in ChooseAdapter(location, named, options.AdapterName))
+            {
+                builder.Add(tensor.Tensor, tensor.Name);
             }
 
             IReadOnlyList<LoraModule> modules = builder.Build();
@@ -56,7 +60,7 @@ internal static class PeftAdapterReader
                 Obstacles = obstacles,
                 Warnings = PeftOptions.WarningOf(config) is { } warning ? [warning] : [],
                 BaseModelName = config.BaseModelName,
-                IsDora = modules.Any(module => module.Magnitude is not null),
+                IsDora = HasMagnitude(modules),
                 Dropout = config.Dropout,
                 Config = config.Root,
                 Files = [file],
@@ -67,6 +71,19 @@ internal static class PeftAdapterReader
             file.Dispose();
             throw;
         }
+    }
+
+    private static bool HasMagnitude(IReadOnlyList<LoraModule> modules)
+    {
+        foreach (LoraModule module in modules)
+        {
+            if (module.Magnitude is not null)
+            {
+                return true;
+            }
+        }
+
+        return false;
     }
 
     private static void CheckMethod(AdapterLocation location, PeftConfig config)
@@ -94,22 +111,31 @@ internal static class PeftAdapterReader
 
     /// <summary>Takes the tensors of one adapter. PEFT's own files hold one and no name of it; raw state dictionaries hold
     /// names, of several adapters perhaps, and a factor without a name beside them is another adapter's again.</summary>
-    private static List<(TensorInfo Tensor, PeftTensorName Name)> ChooseAdapter(
-        AdapterLocation location, List<(TensorInfo Tensor, PeftTensorName Name)> tensors, string? wanted)
+    private static List<NamedTensor> ChooseAdapter(AdapterLocation location, List<NamedTensor> tensors, string? wanted)
     {
         const string Unnamed = "default";
-        string[] names = [.. tensors.Where(t => IsOwn(t.Name)).Select(t => t.Name.Adapter ?? Unnamed).Distinct(StringComparer.Ordinal).Order(StringComparer.Ordinal)];
-        if (names.Length <= 1 && (wanted is null || names.Contains(wanted, StringComparer.Ordinal) || location.IsNamed(wanted)))
+        var names = new List<string>();
+        foreach (NamedTensor tensor in tensors)
+        {
+            string adapter = tensor.Name.Adapter ?? Unnamed;
+            if (IsOwn(tensor.Name) && !names.Contains(adapter))
+            {
+                names.Add(adapter);
+            }
+        }
+
+        names.Sort(StringComparer.Ordinal);
+        if (names.Count <= 1 && (wanted is null || names.Contains(wanted) || location.IsNamed(wanted)))
         {
             return tensors;
         }
 
-        if (wanted is not null && names.Contains(wanted, StringComparer.Ordinal))
+        if (wanted is not null && names.Contains(wanted))
         {
             return [.. tensors.Where(t => !IsOwn(t.Name) || (t.Name.Adapter ?? Unnamed) == wanted)];
         }
 
-        throw names.Length > 1
+        throw names.Count > 1
             ? Refuse(location.Folder, RefusalCategory.AmbiguousAdapterName, $"The file holds several adapters: {string.Join(", ", names)}.", "Choose one with -AdapterName (--adapter-name).")
             : Refuse(location.Folder, RefusalCategory.AmbiguousAdapterName, $"There is no adapter {wanted} here, only {names.FirstOrDefault() ?? "none"}.", "Leave -AdapterName (--adapter-name) out, or name another folder.");
     }
@@ -121,4 +147,6 @@ internal static class PeftAdapterReader
 
     private static ConversionRefusedException Refuse(string path, RefusalCategory category, string reason, string remedy) =>
         new(path, [new Refusal(category, reason) { Remedy = remedy }]);
+
+    private sealed record NamedTensor(TensorInfo Tensor, PeftTensorName Name);
 }

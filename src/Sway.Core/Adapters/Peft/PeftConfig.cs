@@ -10,8 +10,8 @@ internal sealed class PeftConfig
     private const int MaximumRank = 1 << 20;
 
     private readonly string _path;
-    private readonly List<(PythonPattern Pattern, double Value)> _rankPattern;
-    private readonly List<(PythonPattern Pattern, double Value)> _alphaPattern;
+    private readonly List<PatternValue> _rankPattern;
+    private readonly List<PatternValue> _alphaPattern;
 
     private PeftConfig(string path, JsonElement root)
     {
@@ -139,9 +139,9 @@ internal sealed class PeftConfig
         ? (int)value
         : throw Bad($"{name} is {value.ToString(System.Globalization.CultureInfo.InvariantCulture)}, not a rank");
 
-    private List<(PythonPattern Pattern, double Value)> Patterns(string name)
+    private List<PatternValue> Patterns(string name)
     {
-        var patterns = new List<(PythonPattern, double)>();
+        var patterns = new List<PatternValue>();
         if (Find(name) is not { } map)
         {
             return patterns;
@@ -164,7 +164,7 @@ internal sealed class PeftConfig
 
             try
             {
-                patterns.Add((new PythonPattern(entry.Name), value));
+                patterns.Add(new PatternValue(new PythonPattern(entry.Name), value));
             }
             catch (ArgumentException e)
             {
@@ -182,7 +182,11 @@ internal sealed class PeftConfig
         return members.GroupBy(member => member.Name, StringComparer.Ordinal).Select(group => group.Last());
     }
 
-    private double FirstMatch(List<(PythonPattern Pattern, double Value)> patterns, string module, double otherwise)
+    private double FirstMatch(List<PatternValue> patterns, string module, double otherwise) =>
+        patterns.Count == 0 ? otherwise : FirstOfSeveral(patterns, module, otherwise);
+
+    // Apart, so that a configuration without patterns does not load the regular expressions.
+    private double FirstOfSeveral(List<PatternValue> patterns, string module, double otherwise)
     {
         foreach ((PythonPattern pattern, double value) in patterns)
         {
@@ -201,6 +205,8 @@ internal sealed class PeftConfig
 
         return otherwise;
     }
+
+    private sealed record PatternValue(PythonPattern Pattern, double Value);
 
     private static string Shorten(string text) => text.Length <= 60 ? text : text[..60] + "...";
 }

@@ -59,7 +59,7 @@ internal static class PeftLinearReader
 
             first = first.ScaleAxis(0, module.File.Get(e).ToDoubleArray());
         }
-        else if (!module.CheckRank(a, [plainRank, .. parameters.Select(p => module.Config.RankOf($"{owner}.{p}"))]) || !PeftExpansion.TryExpand(module, ref first, ref second))
+        else if (!module.CheckRank(a, Ranks(module, owner, plainRank, parameters)) || !PeftExpansion.TryExpand(module, ref first, ref second))
         {
             return null;
         }
@@ -83,8 +83,20 @@ internal static class PeftLinearReader
             A = first,
             B = second,
             Magnitude = magnitude,
-            SourceTensors = [.. module.Names],
+            SourceTensors = module.Names,
         };
+    }
+
+    private static int[] Ranks(PeftModuleTensors module, string owner, int plainRank, string[] parameters)
+    {
+        int[] ranks = new int[1 + parameters.Length];
+        ranks[0] = plainRank;
+        for (int i = 0; i < parameters.Length; i++)
+        {
+            ranks[i + 1] = module.Config.RankOf($"{owner}.{parameters[i]}");
+        }
+
+        return ranks;
     }
 
     private static TensorExpression? Magnitude(PeftModuleTensors module, long outputs)

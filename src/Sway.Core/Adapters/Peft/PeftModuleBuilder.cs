@@ -50,7 +50,7 @@ internal sealed class PeftModuleBuilder(TensorFile file, PeftConfig config)
             _order.Add(name.Path);
         }
 
-        string key = name.Role == PeftRole.HadamardFactor ? name.Leaf : name.Role.ToString();
+        string key = name.Role == PeftRole.HadamardFactor ? name.Leaf : name.Role.Key();
         if (!group.TryAdd(key, tensor))
         {
             _refusals.Add(RefusalCategory.DuplicateModule, "Two spellings of a name give the same tensor of the same module.", group[key].Name, tensor.Name);
@@ -65,19 +65,24 @@ internal sealed class PeftModuleBuilder(TensorFile file, PeftConfig config)
     public IReadOnlyList<LoraModule> Build()
     {
         var modules = new List<LoraModule>();
-        Dictionary<string, int> depths = _order.GroupBy(path => PeftTensorName.StripNesting(path, out _), StringComparer.Ordinal)
-            .ToDictionary(g => g.Key, g => g.Count(), StringComparer.Ordinal);
+        var depths = new Dictionary<string, int>(StringComparer.Ordinal);
+        foreach (string path in _order)
+        {
+            string owner = PeftTensorName.StripNesting(path, out _);
+            depths[owner] = depths.GetValueOrDefault(owner) + 1;
+        }
+
         foreach (string path in _order)
         {
             Dictionary<string, TensorInfo> group = _groups[path];
-            if (group.Values.Any(tensor => !tensor.DType.IsReadableFloat()))
+            if (!AllReadable(group))
             {
                 continue;
             }
 
             string owner = PeftTensorName.StripNesting(path, out int depth);
             var tensors = new PeftModuleTensors(path, group, file, config, _refusals);
-            LoraModule? module = group.Keys.Any(key => key.StartsWith("hada_", StringComparison.Ordinal)) ? PeftHadamardReader.Read(tensors)
+            LoraModule? module = HasHadamardFactor(group) ? PeftHadamardReader.Read(tensors)
                 : group.ContainsKey(nameof(PeftRole.EmbeddingA)) || group.ContainsKey(nameof(PeftRole.EmbeddingB)) ? PeftEmbeddingReader.Read(tensors)
                 : PeftLinearReader.Read(tensors, owner, depth, depths[owner]);
             if (module is not null)
@@ -87,6 +92,32 @@ internal sealed class PeftModuleBuilder(TensorFile file, PeftConfig config)
         }
 
         return modules;
+    }
+
+    private static bool AllReadable(Dictionary<string, TensorInfo> group)
+    {
+        foreach (TensorInfo tensor in group.Values)
+        {
+            if (!tensor.DType.IsReadableFloat())
+            {
+                return false;
+            }
+        }
+
+        return true;
+    }
+
+    private static bool HasHadamardFactor(Dictionary<string, TensorInfo> group)
+    {
+        foreach (string key in group.Keys)
+        {
+            if (key.StartsWith("hada_", StringComparison.Ordinal))
+            {
+                return true;
+            }
+        }
+
+        return false;
     }
 
     private void AddExtra(TensorInfo tensor, PeftTensorName name, AdapterExtraKind kind) =>

@@ -8,17 +8,30 @@ namespace Sway.Adapters.Peft;
 /// <param name="File">The file that holds them.</param>
 /// <param name="Config">The adapter's configuration.</param>
 /// <param name="Refusals">Gets everything that does not fit.</param>
-internal sealed record PeftModuleTensors(string Path, IReadOnlyDictionary<string, TensorInfo> Group, TensorFile File, PeftConfig Config, RefusalList Refusals)
+internal sealed record PeftModuleTensors(string Path, Dictionary<string, TensorInfo> Group, TensorFile File, PeftConfig Config, RefusalList Refusals)
 {
     public const string NoMagnitude = "The configuration says DoRA, but modules lack their magnitude.";
 
-    public IEnumerable<string> Names => Group.Values.Select(tensor => tensor.Name);
+    public string[] Names
+    {
+        get
+        {
+            string[] names = new string[Group.Count];
+            int i = 0;
+            foreach (TensorInfo tensor in Group.Values)
+            {
+                names[i++] = tensor.Name;
+            }
+
+            return names;
+        }
+    }
 
     /// <summary>Both factors; false, with a refusal, when one is missing.</summary>
     public bool TryPair(PeftRole first, PeftRole second, out TensorInfo a, out TensorInfo b)
     {
-        bool hasA = Group.TryGetValue(first.ToString(), out TensorInfo? one);
-        bool hasB = Group.TryGetValue(second.ToString(), out TensorInfo? two);
+        bool hasA = Group.TryGetValue(first.Key(), out TensorInfo? one);
+        bool hasB = Group.TryGetValue(second.Key(), out TensorInfo? two);
         (a, b) = (one!, two!);
         if (hasA && hasB)
         {
@@ -30,10 +43,18 @@ internal sealed record PeftModuleTensors(string Path, IReadOnlyDictionary<string
     }
 
     /// <summary>True when the module has tensors of these roles only; anything else is refused, since nothing would use it.</summary>
-    public bool HasOnly(params IEnumerable<string> roles)
+    public bool HasOnly(params string[] roles)
     {
-        string[] foreign = [.. Group.Where(entry => !roles.Contains(entry.Key, StringComparer.Ordinal)).Select(entry => entry.Value.Name)];
-        if (foreign.Length == 0)
+        var foreign = new List<string>();
+        foreach (KeyValuePair<string, TensorInfo> entry in Group)
+        {
+            if (Array.IndexOf(roles, entry.Key) < 0)
+            {
+                foreign.Add(entry.Value.Name);
+            }
+        }
+
+        if (foreign.Count == 0)
         {
             return true;
         }
@@ -42,10 +63,23 @@ internal sealed record PeftModuleTensors(string Path, IReadOnlyDictionary<string
         return false;
     }
 
+    private static bool IsOneOf(int rank, ReadOnlySpan<int> configured)
+    {
+        foreach (int one in configured)
+        {
+            if (one == rank)
+            {
+                return true;
+            }
+        }
+
+        return false;
+    }
+
     /// <summary>True when the first factor has one of the ranks that the configuration gives it.</summary>
     public bool CheckRank(TensorInfo a, params ReadOnlySpan<int> configured)
     {
-        if (a.Shape[0] <= int.MaxValue && configured.Contains((int)a.Shape[0]))
+        if (a.Shape[0] <= int.MaxValue && IsOneOf((int)a.Shape[0], configured))
         {
             return true;
         }

@@ -1,4 +1,3 @@
-using System.Collections.Frozen;
 using System.Text.Json;
 
 namespace Sway.Adapters.Peft;
@@ -9,35 +8,42 @@ namespace Sway.Adapters.Peft;
 /// </summary>
 internal static class PeftOptions
 {
-    private static readonly FrozenSet<string> s_known = FrozenSet.Create(
-        StringComparer.Ordinal,
-        [
-            // of every method
-            "auto_mapping", "base_model_name_or_path", "inference_mode", "peft_type", "peft_version", "revision", "task_type",
+    private static readonly HashSet<string> s_known = new(StringComparer.Ordinal)
+    {
+        // of every method
+        "auto_mapping", "base_model_name_or_path", "inference_mode", "peft_type", "peft_version", "revision", "task_type",
 
-            // LoRA
-            "alora_invocation_tokens", "alpha_pattern", "arrow_config", "bias", "corda_config", "ensure_weight_tying", "eva_config", "exclude_modules",
-            "fan_in_fan_out", "init_lora_weights", "kasa_config", "layer_replication", "layers_pattern", "layers_to_transform", "loftq_config", "lora_alpha",
-            "lora_bias", "lora_dropout", "lora_ga_config", "megatron_config", "megatron_core", "modules_to_save", "monteclora_config", "qalora_group_size",
-            "r", "rank_pattern", "runtime_config", "target_modules", "target_modules_to_tie", "modules_to_tie", "target_parameters",
-            "trainable_token_indices", "use_bdlora", "use_dora", "use_qalora", "use_rslora", "velora_config",
+        // LoRA
+        "alora_invocation_tokens", "alpha_pattern", "arrow_config", "bias", "corda_config", "ensure_weight_tying", "eva_config", "exclude_modules",
+        "fan_in_fan_out", "init_lora_weights", "kasa_config", "layer_replication", "layers_pattern", "layers_to_transform", "loftq_config", "lora_alpha",
+        "lora_bias", "lora_dropout", "lora_ga_config", "megatron_config", "megatron_core", "modules_to_save", "monteclora_config", "qalora_group_size",
+        "r", "rank_pattern", "runtime_config", "target_modules", "target_modules_to_tie", "modules_to_tie", "target_parameters",
+        "trainable_token_indices", "use_bdlora", "use_dora", "use_qalora", "use_rslora", "velora_config",
 
-            // LoRA of PEFT below 0.4
-            "enable_lora", "merge_weights",
+        // LoRA of PEFT below 0.4
+        "enable_lora", "merge_weights",
 
-            // AdaLoRA
-            "beta1", "beta2", "deltaT", "init_r", "orth_reg_weight", "target_r", "tfinal", "tinit", "total_step",
+        // AdaLoRA
+        "beta1", "beta2", "deltaT", "init_r", "orth_reg_weight", "target_r", "tfinal", "tinit", "total_step",
 
-            // LoHa
-            "alpha", "init_weights", "module_dropout", "rank_dropout", "rank_dropout_scale", "use_effective_conv2d",
-        ]);
+        // LoHa
+        "alpha", "init_weights", "module_dropout", "rank_dropout", "rank_dropout_scale", "use_effective_conv2d",
+    };
 
     /// <summary>A sentence that names the options that are set and not known; null when there are none.</summary>
     public static string? WarningOf(PeftConfig config)
     {
-        string[] unknown = [.. config.Root.EnumerateObject().Select(entry => entry.Name)
-            .Where(name => !s_known.Contains(name) && config.IsSet(name)).Distinct(StringComparer.Ordinal).Order(StringComparer.Ordinal)];
-        return unknown.Length == 0
+        var unknown = new List<string>();
+        foreach (JsonProperty entry in config.Root.EnumerateObject())
+        {
+            if (!s_known.Contains(entry.Name) && config.IsSet(entry.Name) && !unknown.Contains(entry.Name))
+            {
+                unknown.Add(entry.Name);
+            }
+        }
+
+        unknown.Sort(StringComparer.Ordinal);
+        return unknown.Count == 0
             ? null
             : $"adapter_config.json has options that Sway does not know ({string.Join(", ", unknown.Select(name => JsonEncodedText.Encode(name)))}); if they change the adapter's function, the result does not have that change.";
     }

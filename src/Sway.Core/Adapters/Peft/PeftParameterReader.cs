@@ -51,7 +51,11 @@ internal static class PeftParameterReader
     /// <summary>The parameters of a module that target_parameters names, in the order in which models define them.</summary>
     public static string[] TargetParameters(PeftConfig config, string owner)
     {
-        IEnumerable<string> names = config.Strings("target_parameters") ?? [];
+        if (config.Strings("target_parameters") is not { Count: > 0 } names)
+        {
+            return [];
+        }
+
         return [.. names
             .Select(name => (Owner: name.Contains('.', StringComparison.Ordinal) ? name[..name.LastIndexOf('.')] : "", Parameter: name[(name.LastIndexOf('.') + 1)..]))
             .Where(target => target.Owner.Length == 0

@@ -20,23 +20,46 @@ internal enum PeftRole
     Buffer,
 }
 
+/// <summary>Names of roles, without the reflection that an enum's own take.</summary>
+internal static class PeftRoleNames
+{
+    /// <summary>The role's name as it is written above.</summary>
+    public static string Key(this PeftRole role) => role switch
+    {
+        PeftRole.A => nameof(PeftRole.A),
+        PeftRole.B => nameof(PeftRole.B),
+        PeftRole.E => nameof(PeftRole.E),
+        PeftRole.EmbeddingA => nameof(PeftRole.EmbeddingA),
+        PeftRole.EmbeddingB => nameof(PeftRole.EmbeddingB),
+        PeftRole.Magnitude => nameof(PeftRole.Magnitude),
+        _ => role.ToString(),
+    };
+}
+
 /// <summary>A PEFT tensor name taken apart: module path, role, adapter name. Only whole parts are compared, never text within one.</summary>
 /// <param name="Path">The module's path without PEFT's and wrappers' prefixes.</param>
 /// <param name="Role">What the tensor is.</param>
 /// <param name="Adapter">The adapter's name where the key carries one, else null.</param>
 /// <param name="Leaf">The last parts, for roles that need them (hada_w1_a).</param>
-internal readonly record struct PeftTensorName(string Path, PeftRole Role, string? Adapter, string Leaf)
+internal sealed record PeftTensorName(string Path, PeftRole Role, string? Adapter, string Leaf)
 {
-    private static readonly string[] s_debris = ["_orig_mod", "_fsdp_wrapped_module", "_checkpoint_wrapped_module"];
-
     public static PeftTensorName Parse(string name)
     {
-        if (name.Length == 0 || name.Any(char.IsControl))
+        if (name.Length == 0 || HasControl(name))
         {
             return new PeftTensorName(name, PeftRole.Unknown, null, "");
         }
 
-        List<string> parts = [.. name.Split('.').Where(part => !s_debris.Contains(part, StringComparer.Ordinal))];
+        var parts = new List<string>(12);
+        foreach (string part in name.Split('.'))
+        {
+            // What compiling and sharding wrap around a module.
+            if (part is not ("_orig_mod" or "_fsdp_wrapped_module" or "_checkpoint_wrapped_module"))
+            {
+                parts.Add(part);
+            }
+        }
+
         if (parts is ["module", _, _, ..])
         {
             parts.RemoveAt(0);
@@ -72,11 +95,10 @@ internal readonly record struct PeftTensorName(string Path, PeftRole Role, strin
 
     private static PeftTensorName FromMarker(List<string> parts, int at)
     {
-        string path = string.Join('.', parts.Take(at));
+        string path = string.Join('.', parts.GetRange(0, at));
         string marker = parts[at];
-        string[] rest = [.. parts.Skip(at + 1)];
+        string[] rest = [.. parts.GetRange(at + 1, parts.Count - at - 1)];
         PeftTensorName Named(PeftRole role, string? adapter) => new(path, role, adapter, marker);
-        PeftTensorName unknown = new(string.Join('.', parts), PeftRole.Unknown, null, marker);
         if (marker.StartsWith("lora_velora", StringComparison.Ordinal) || marker.StartsWith("lora_monteclora", StringComparison.Ordinal) || marker == "ranknum")
         {
             return Named(PeftRole.Buffer, null);
@@ -108,9 +130,22 @@ internal readonly record struct PeftTensorName(string Path, PeftRole Role, strin
             ("token_adapter", ["base_layer", "weight" or "bias"]) => Named(PeftRole.BaseCopy, null),
             ("modules_to_save", [var name, "weight" or "bias"]) => new(path, PeftRole.FullWeight, name, rest[^1]),
             ("original_module", ["weight" or "bias"]) => new(path, PeftRole.BaseCopy, null, rest[^1]),
-            (_, [] or [_]) when marker.StartsWith("hada_", StringComparison.Ordinal) => new(path, PeftRole.HadamardFactor, rest.FirstOrDefault(), marker),
-            _ => unknown,
+            (_, [] or [_]) when marker.StartsWith("hada_", StringComparison.Ordinal) => new(path, PeftRole.HadamardFactor, rest is [var of] ? of : null, marker),
+            _ => new(string.Join('.', parts), PeftRole.Unknown, null, marker),
         };
+    }
+
+    private static bool HasControl(string name)
+    {
+        foreach (char c in name)
+        {
+            if (char.IsControl(c))
+            {
+                return true;
+            }
+        }
+
+        return false;
     }
 
     private static PeftTensorName FromPlain(List<string> parts)

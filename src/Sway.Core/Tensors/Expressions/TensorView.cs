@@ -1,5 +1,6 @@
 using System.Buffers;
 using System.Collections.Immutable;
+using System.Runtime.InteropServices;
 
 namespace Sway.Tensors;
 
@@ -109,7 +110,7 @@ public sealed class TensorView : TensorExpression
     {
         long[] strides = new long[shape.Length];
         DenseStrides(shape.AsSpan(), strides);
-        return [.. strides];
+        return ImmutableCollectionsMarshal.AsImmutableArray(strides);
     }
 
     private void ReadBlock(long first, ReadOnlySpan<long> count, ReadOnlySpan<long> destinationStrides, Span<byte> destination)

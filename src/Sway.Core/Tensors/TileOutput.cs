@@ -77,7 +77,13 @@ internal sealed class TileOutput(
         cancellationToken.ThrowIfCancellationRequested();
         (_filling, _leaving) = (_leaving, _filling);
         (byte[] buffer, int length, long position) = (_leaving, _used, _position);
-        _writing = Task.Run(() => RandomAccess.Write(handle, buffer.AsSpan(0, length), position), CancellationToken.None);
+        _writing = Task.Run(
+            () =>
+            {
+                RandomAccess.Write(handle, buffer.AsSpan(0, length), position);
+                DiskSync.StartWriteBack(handle, position, length);
+            },
+            CancellationToken.None);
         _position += length;
         _used = 0;
     }

@@ -60,8 +60,16 @@ internal sealed class AtomicDirectory : IDisposable
         string? old = null;
         if (replace && Directory.Exists(_destination))
         {
-            old = TemporaryName(_destination);
-            Directory.Move(_destination, old);
+            string aside = TemporaryName(_destination);
+            try
+            {
+                Directory.Move(_destination, aside);
+                old = aside;
+            }
+            catch (DirectoryNotFoundException)
+            {
+                // Another process has moved it away in between, to replace it too.
+            }
         }
 
         bool taken = false;

@@ -1,35 +1,45 @@
-using System.Numerics;
-using System.Runtime.InteropServices;
-
 namespace Sway.Inference.Cpu;
 
-/// <summary>Native float buffers, 64-byte aligned and used again, so that a run allocates only what its largest layer needs.</summary>
-internal sealed unsafe class BufferPool : IDisposable
+/// <summary>
+/// Native float buffers, 64-byte aligned. They are cut from stretches of addresses rather than from the heap, so that a run holds little
+/// more than what is lent at once, and what is given back goes back to the system.
+/// </summary>
+/// <param name="reserve">Whether to reserve addresses beforehand where the system can.</param>
+internal sealed unsafe class BufferPool(bool reserve = true) : IDisposable
 {
     private readonly Lock _lock = new();
-    private readonly List<Buffer> _free = [];
+    private readonly List<BufferRegion> _regions = [];
     private readonly Dictionary<nint, Buffer> _lent = [];
     private long _lentBytes;
-    private long _peakOfRun;
     private bool _disposed;
 
-    /// <summary>Bytes that the pool holds or has lent.</summary>
-    public long Bytes { get; private set; }
+    /// <summary>Bytes that may have memory behind them.</summary>
+    public long Bytes
+    {
+        get
+        {
+            lock (_lock)
+            {
+                return _regions.Sum(region => region.Touched);
+            }
+        }
+    }
 
-    /// <summary>The most bytes that it ever held.</summary>
+    /// <summary>The most bytes that were lent at once.</summary>
     public long PeakBytes { get; private set; }
 
     /// <summary>A buffer of at least so many floats, with undefined contents.</summary>
+    /// <exception cref="OutOfMemoryException">The system gives no more.</exception>
     public Buffer Rent(long floats)
     {
-        var length = SizeClass(floats);
+        var bytes = checked((Math.Max(1, floats) * sizeof(float) + 63) / 64 * 64);
         lock (_lock)
         {
             ObjectDisposedException.ThrowIf(_disposed, this);
-            var buffer = Take(length) ?? Allocate(length);
+            var buffer = new Buffer((float*)Take(bytes), bytes / sizeof(float));
             _lent.Add((nint)buffer.Data, buffer);
-            _lentBytes += buffer.Bytes;
-            _peakOfRun = Math.Max(_peakOfRun, _lentBytes);
+            _lentBytes += bytes;
+            PeakBytes = Math.Max(PeakBytes, _lentBytes);
             return buffer;
         }
     }
@@ -41,8 +51,7 @@ internal sealed unsafe class BufferPool : IDisposable
         {
             if (_lent.Remove((nint)buffer.Data))
             {
-                _lentBytes -= buffer.Bytes;
-                _free.Add(buffer);
+                Give(buffer);
                 if (_disposed)
                 {
                     Trim();
@@ -59,15 +68,24 @@ internal sealed unsafe class BufferPool : IDisposable
     {
         lock (_lock)
         {
-            _free.AddRange(_lent.Values);
-            _lent.Clear();
-            _lentBytes = 0;
-            if (Bytes > _peakOfRun * 3 / 2)
+            foreach (var buffer in _lent.Values)
             {
-                Trim();
+                Give(buffer);
             }
 
-            _peakOfRun = 0;
+            _lent.Clear();
+            for (var i = _regions.Count - 1; i >= 0; i--)
+            {
+                if (_regions[i].TouchedOfRun == 0)
+                {
+                    _regions[i].Dispose();
+                    _regions.RemoveAt(i);
+                }
+                else
+                {
+                    _regions[i].EndRun();
+                }
+            }
         }
     }
 
@@ -81,53 +99,53 @@ internal sealed unsafe class BufferPool : IDisposable
         }
     }
 
-    // Eighths of powers of two: batches of about the same size use the same buffers.
-    private static long SizeClass(long floats)
+    private byte* Take(long bytes)
     {
-        var least = Math.Max(1024, floats);
-        var step = Math.Max(1024, (long)BitOperations.RoundUpToPowerOf2((ulong)least) / 16);
-        return checked((least + step - 1) / step * step);
-    }
-
-    private Buffer? Take(long length)
-    {
-        var best = -1;
-        for (var i = 0; i < _free.Count; i++)
+        foreach (var region in _regions)
         {
-            // A buffer more than half as large again stays for those who need it.
-            if (_free[i].Length >= length && _free[i].Length <= length * 3 / 2 && (best < 0 || _free[i].Length < _free[best].Length))
+            var data = region.TryTake(bytes);
+            if (data != null)
             {
-                best = i;
+                return data;
             }
         }
 
-        if (best < 0)
+        // A reserved region that the system gives no memory to leaves the heap, which knows how to say so.
+        byte* first = null;
+        for (var reserved = reserve; first == null; reserved = false)
         {
-            return null;
+            var added = BufferRegion.Create(bytes, reserved);
+            _regions.Add(added);
+            first = added.TryTake(bytes);
         }
 
-        var found = _free[best];
-        _free.RemoveAt(best);
-        return found;
+        return first;
     }
 
-    private Buffer Allocate(long length)
+    private void Give(Buffer buffer)
     {
-        var data = (float*)NativeMemory.AlignedAlloc(checked((nuint)length * sizeof(float)), 64);
-        Bytes += length * sizeof(float);
-        PeakBytes = Math.Max(PeakBytes, Bytes);
-        return new Buffer(data, length);
+        _lentBytes -= buffer.Bytes;
+        foreach (var region in _regions)
+        {
+            if (region.Holds((byte*)buffer.Data))
+            {
+                region.Give((byte*)buffer.Data, buffer.Bytes);
+                return;
+            }
+        }
     }
 
+    // What is lent still stays until it comes back.
     private void Trim()
     {
-        foreach (var buffer in _free)
+        for (var i = _regions.Count - 1; i >= 0; i--)
         {
-            Bytes -= buffer.Bytes;
-            NativeMemory.AlignedFree(buffer.Data);
+            if (_regions[i].IsEmpty)
+            {
+                _regions[i].Dispose();
+                _regions.RemoveAt(i);
+            }
         }
-
-        _free.Clear();
     }
 
     /// <summary>A native array of floats.</summary>

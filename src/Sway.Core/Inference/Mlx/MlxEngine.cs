@@ -1,4 +1,5 @@
 using Sway.Inference.Cpu;
+using Sway.IO;
 using Sway.Tensors;
 
 namespace Sway.Inference.Mlx;
@@ -66,6 +67,9 @@ public sealed unsafe partial class MlxEngine : IEngine
 
     /// <inheritdoc/>
     public string Identity => $"mlx {_runtime.Version} {_runtime.Device} {(_options.SinglePrecision ? "float32" : "native")} {_host.Identity}";
+
+    /// <inheritdoc/>
+    public bool ReadsMappedWeights => false;
 
     /// <inheritdoc/>
     public CancellationToken Cancellation
@@ -267,7 +271,7 @@ public sealed unsafe partial class MlxEngine : IEngine
         long length = stored.Info.ByteLength / slices;
         byte* data = stored.Data + (slice * length);
         MlxArray array = scope.Keep(_ops.New(data, MlxOperations.TypeOf(stored.Info.DType), shape));
-        MappedPages.Release(data, length);
+        MemoryPages.Forget(data, length);
         return array;
     }
 }

@@ -1,0 +1,162 @@
+using System.Runtime.InteropServices;
+using Sway.IO;
+
+namespace Sway.Inference.Cpu;
+
+/// <summary>A stretch of addresses from which buffers are cut, each as low as it fits; memory is behind those that were ever lent.</summary>
+internal sealed unsafe class BufferRegion : IDisposable
+{
+    // Of the addresses of a reserved region so many more are made usable at once.
+    private const long Step = 4 << 20;
+
+    private readonly bool _reserved;
+    private readonly List<(long Offset, long Length)> _free = [];
+    private byte* _start;
+    private long _usable;
+
+    private BufferRegion(byte* start, long length, bool reserved)
+    {
+        _start = start;
+        Length = length;
+        _reserved = reserved;
+        _usable = reserved ? 0 : length;
+        _free.Add((0, length));
+    }
+
+    /// <summary>Addresses in bytes.</summary>
+    public long Length { get; }
+
+    /// <summary>Bytes from the start that may have memory behind them.</summary>
+    public long Touched { get; private set; }
+
+    /// <summary>The same of the present run alone.</summary>
+    public long TouchedOfRun { get; private set; }
+
+    /// <summary>Whether nothing is lent.</summary>
+    public bool IsEmpty => _free.Count == 1 && _free[0].Length == Length;
+
+    /// <summary>
+    /// Addresses for everything that could ever fit into this machine, without memory behind them, where the system has such; else so
+    /// much memory as is needed now.
+    /// </summary>
+    /// <param name="least">Bytes that must fit.</param>
+    /// <param name="reserve">Whether to look for addresses without memory.</param>
+    public static BufferRegion Create(long least, bool reserve)
+    {
+        var page = Environment.SystemPageSize;
+        for (var length = Math.Max(least, GC.GetGCMemoryInfo().TotalAvailableMemoryBytes) / page * page + page;
+            reserve && MemoryPages.CanReserve && length > least; length = length / 2 / page * page)
+        {
+            var start = MemoryPages.Reserve(length);
+            if (start != null)
+            {
+                return new BufferRegion(start, length, reserved: true);
+            }
+        }
+
+        var size = Math.Max(least, 4 * Step);
+        return new BufferRegion((byte*)NativeMemory.AlignedAlloc(checked((nuint)size), 64), size, reserved: false);
+    }
+
+    /// <summary>Whether an address is one of this region's.</summary>
+    public bool Holds(byte* data) => data >= _start && data < _start + Length;
+
+    /// <summary>The lowest free addresses, a multiple of 64 bytes; null where none are long enough.</summary>
+    public byte* TryTake(long bytes)
+    {
+        for (var i = 0; i < _free.Count; i++)
+        {
+            var (offset, length) = _free[i];
+            if (length < bytes || !Use(offset + bytes))
+            {
+                continue;
+            }
+
+            if (length == bytes)
+            {
+                _free.RemoveAt(i);
+            }
+            else
+            {
+                _free[i] = (offset + bytes, length - bytes);
+            }
+
+            return _start + offset;
+        }
+
+        return null;
+    }
+
+    /// <summary>Takes addresses back.</summary>
+    public void Give(byte* data, long bytes)
+    {
+        var offset = data - _start;
+        var next = 0;
+        while (next < _free.Count && _free[next].Offset < offset)
+        {
+            next++;
+        }
+
+        if (next < _free.Count && _free[next].Offset == offset + bytes)
+        {
+            bytes += _free[next].Length;
+            _free.RemoveAt(next);
+        }
+
+        if (next > 0 && _free[next - 1].Offset + _free[next - 1].Length == offset)
+        {
+            _free[next - 1] = (_free[next - 1].Offset, _free[next - 1].Length + bytes);
+        }
+        else
+        {
+            _free.Insert(next, (offset, bytes));
+        }
+    }
+
+    /// <summary>Ends a run, after which nothing is lent: memory far beyond what it used goes back to the system.</summary>
+    public void EndRun()
+    {
+        if (_reserved && Touched > TouchedOfRun * 3 / 2)
+        {
+            var page = Environment.SystemPageSize;
+            var keep = (TouchedOfRun + page - 1) / page * page;
+            MemoryPages.Discard(_start + keep, _usable - keep);
+            Touched = TouchedOfRun;
+        }
+
+        TouchedOfRun = 0;
+    }
+
+    /// <inheritdoc/>
+    public void Dispose()
+    {
+        if (_reserved)
+        {
+            MemoryPages.Unreserve(_start, Length);
+        }
+        else
+        {
+            NativeMemory.AlignedFree(_start);
+        }
+
+        _start = null;
+    }
+
+    private bool Use(long end)
+    {
+        if (end > _usable)
+        {
+            var usable = Math.Min(Length, (end + Step - 1) / Step * Step);
+            if (!MemoryPages.Commit(_start + _usable, usable - _usable))
+            {
+                return false;
+            }
+
+            _usable = usable;
+        }
+
+        Touched = Math.Max(Touched, end);
+        TouchedOfRun = Math.Max(TouchedOfRun, end);
+        return true;
+    }
+}

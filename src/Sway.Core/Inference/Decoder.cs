@@ -25,7 +25,12 @@ public sealed record SequencePart(
 /// </summary>
 public sealed class Decoder
 {
+    // To map a page of weights again costs less than a hundredth of the time that so many rows take for it. A row takes only some experts.
+    private const int LargeWave = 1024;
+
     private readonly IEngine _engine;
+    private readonly LayerPages? _pages;
+    private readonly long[] _largeWaves;
     private readonly DecoderWeights _weights;
     private readonly EngineWeight? _positions;
     private readonly LayerRunner[] _layers;
@@ -38,6 +43,7 @@ public sealed class Decoder
     {
         _engine = engine;
         Spec = spec = HeadTie.Resolve(store, spec);
+        _pages = engine.ReadsMappedWeights ? store.Pages : null;
         _weights = new DecoderWeights(engine, store);
         Embedding = _weights.Linear(new LinearSpec(spec.Embedding, spec.VocabularySize, spec.HiddenSize) { WeightName = spec.EmbeddingWeight });
         _positions = spec.PositionEmbedding is null
@@ -46,6 +52,8 @@ public sealed class Decoder
         _layers = [.. spec.Layers.Select((layer, index) => new LayerRunner(engine, _weights, layer, index, spec.HiddenSize))];
         _finalNorm = _weights.Norm(spec.FinalNorm, spec.HiddenSize)!;
         _head = spec.TiedHead ? _weights.Tied(spec.Head, Embedding) : _weights.Linear(spec.Head);
+        var scarce = store.Bytes > GC.GetGCMemoryInfo().TotalAvailableMemoryBytes / 2;
+        _largeWaves = [.. spec.Layers.Select(layer => scarce ? LargeWave : LargeWaveOf(layer))];
     }
 
     /// <summary>What is computed.</summary>
@@ -82,9 +90,15 @@ public sealed class Decoder
         var first = views.Count == 1 ? 0 : views.Min(view => view.Effective?.FirstLayer(Spec.Layers.Count) ?? Spec.Layers.Count);
         var expanded = views.Count == 1 || first < 0;
         var hidden = Embed(parts, rows, expanded ? views : [views[0]]);
+        var work = rows * views.Count;
         try
         {
             var layout = Layout(parts, expanded ? views.Count : 1, rows);
+            if (work >= LargeWave)
+            {
+                _pages?.Forget(-1);
+            }
+
             for (var layer = 0; layer < _layers.Length; layer++)
             {
                 cancellationToken.ThrowIfCancellationRequested();
@@ -95,7 +109,10 @@ public sealed class Decoder
                     expanded = true;
                 }
 
+                var pages = work >= _largeWaves[layer] ? _pages : null;
+                pages?.Prepare(layer + 1);
                 _layers[layer].Run(ref hidden, layout, Ranges(views, rows, expanded));
+                pages?.Forget(layer);
                 Check(hidden, rows, views, $"layer {layer}");
             }
 
@@ -145,6 +162,9 @@ public sealed class Decoder
         Check(logits, positions.Length, views, "the output head");
         return logits;
     }
+
+    private static long LargeWaveOf(LayerSpec layer) =>
+        layer.FeedForward is ExpertsSpec experts ? (long)LargeWave * experts.Rule.Experts / experts.Rule.Top : LargeWave;
 
     private static ViewRange[] Ranges(IReadOnlyList<DecoderView> views, int rows, bool expanded)
     {

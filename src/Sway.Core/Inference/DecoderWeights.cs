@@ -25,7 +25,11 @@ internal sealed class DecoderWeights(IEngine engine, WeightStore store)
     public IReadOnlyDictionary<string, LoadedExperts> AllExperts => _experts;
 
     /// <summary>The layer being loaded; -1 outside of layers.</summary>
-    public int Layer { get; set; } = -1;
+    public int Layer
+    {
+        get => store.Layer;
+        set => store.Layer = value;
+    }
 
     /// <summary>Loads a linear layer.</summary>
     public LoadedLinear Linear(LinearSpec spec)

@@ -13,7 +13,10 @@ internal abstract class FeedForwardRunner
     };
 
     /// <summary>Computes the part's result.</summary>
-    public abstract EngineTensor Run(EngineTensor x, ReadOnlySpan<ViewRange> views);
+    /// <param name="x">Its input.</param>
+    /// <param name="last">Whether nobody else reads the input, which may then be disposed as soon as it is not needed any more.</param>
+    /// <param name="views">The views.</param>
+    public abstract EngineTensor Run(EngineTensor x, bool last, ReadOnlySpan<ViewRange> views);
 }
 
 /// <summary>down(act(gate) * up).</summary>
@@ -23,14 +26,37 @@ internal sealed class GatedRunner(IEngine engine, DecoderWeights weights, GatedF
     private readonly LoadedLinear _down = weights.Linear(spec.Down);
 
     /// <inheritdoc/>
-    public override EngineTensor Run(EngineTensor x, ReadOnlySpan<ViewRange> views)
+    public override EngineTensor Run(EngineTensor x, bool last, ReadOnlySpan<ViewRange> views)
     {
-        using var gate = _inputs[0].Run(engine, x, views);
-        using var up = _inputs.Length > 1 ? _inputs[1].Run(engine, x, views) : null;
-        using var hidden = up is null
-            ? engine.Gated(gate, 0, gate, spec.Width, spec.Width, spec.Activation)
-            : engine.Gated(gate, 0, up, 0, spec.Width, spec.Activation);
-        return _down.Run(engine, hidden, views);
+        var gate = _inputs[0].Run(engine, x, views);
+        var hidden = gate;
+        try
+        {
+            using (var up = _inputs.Length > 1 ? _inputs[1].Run(engine, x, views) : null)
+            {
+                hidden = up is null
+                    ? engine.Gated(gate, 0, gate, spec.Width, spec.Width, spec.Activation)
+                    : engine.Gated(gate, 0, up, 0, spec.Width, spec.Activation);
+            }
+
+            // What is not needed any more makes room for the result.
+            if (!ReferenceEquals(hidden, gate))
+            {
+                gate.Dispose();
+            }
+
+            if (last)
+            {
+                x.Dispose();
+            }
+
+            return _down.Run(engine, hidden, views);
+        }
+        finally
+        {
+            gate.Dispose();
+            hidden.Dispose();
+        }
     }
 }
 
@@ -41,9 +67,14 @@ internal sealed class PlainRunner(IEngine engine, DecoderWeights weights, PlainF
     private readonly LoadedLinear _down = weights.Linear(spec.Down);
 
     /// <inheritdoc/>
-    public override EngineTensor Run(EngineTensor x, ReadOnlySpan<ViewRange> views)
+    public override EngineTensor Run(EngineTensor x, bool last, ReadOnlySpan<ViewRange> views)
     {
         using var hidden = _up.Run(engine, x, views);
+        if (last)
+        {
+            x.Dispose();
+        }
+
         engine.Activate(hidden, spec.Activation);
         return _down.Run(engine, hidden, views);
     }
@@ -58,7 +89,7 @@ internal sealed class ExpertsRunner(IEngine engine, DecoderWeights weights, Expe
     private readonly LoadedLinear? _sharedGate = spec.SharedGate is null ? null : weights.Linear(spec.SharedGate);
 
     /// <inheritdoc/>
-    public override EngineTensor Run(EngineTensor x, ReadOnlySpan<ViewRange> views)
+    public override EngineTensor Run(EngineTensor x, bool last, ReadOnlySpan<ViewRange> views)
     {
         using var logits = _router.Run(engine, x, views);
         var deltas = new List<ExpertDeltaRange>();
@@ -73,7 +104,7 @@ internal sealed class ExpertsRunner(IEngine engine, DecoderWeights weights, Expe
         var result = engine.Experts(x, logits, _experts.Weights, deltas);
         if (_shared is not null)
         {
-            using var shared = _shared.Run(x, views);
+            using var shared = _shared.Run(x, last: false, views);
             if (_sharedGate is not null)
             {
                 using var gate = _sharedGate.Run(engine, x, views);

@@ -9,7 +9,7 @@ public abstract class EngineTensor(int rows, int width) : IDisposable
     /// <summary>Elements of a row.</summary>
     public int Width { get; } = width;
 
-    /// <inheritdoc/>
+    /// <summary>Gives the memory back; a second time does nothing.</summary>
     public abstract void Dispose();
 }
 
@@ -78,6 +78,9 @@ public interface IEngine : IDisposable
     /// <summary>Everything of the engine that the bits of its numbers depend on: kernels, library, device, precision.</summary>
     string Identity { get; }
 
+    /// <summary>Whether products read the base weights where the store maps them; false for an engine that has copies.</summary>
+    bool ReadsMappedWeights { get; }
+
     /// <summary>Runs a body where the engine's other methods may be called: MLX belongs to one thread.</summary>
     T Execute<T>(Func<T> body);
 
@@ -138,7 +141,7 @@ public interface IEngine : IDisposable
     /// <summary>Columns of x as a tensor of their own.</summary>
     EngineTensor Columns(EngineTensor x, int first, int count);
 
-    /// <summary>act(gate) * up.</summary>
+    /// <summary>act(gate) * up. The result may be the gate's own tensor; if not, the gate is not changed.</summary>
     EngineTensor Gated(EngineTensor gate, int gateFirst, EngineTensor up, int upFirst, int width, Activation activation);
 
     /// <summary>act(x) in place.</summary>

@@ -38,32 +38,38 @@ internal sealed class LayerRunner
                 if (_spec.Parallel)
                 {
                     feedForwardInput = _feedForwardIn?.Run(_engine, hidden) ?? mixerInput;
-                    using var forward = Normed(_feedForward.Run(feedForwardInput, views), _feedForwardOut);
+                    using var forward = Normed(FeedForward(feedForwardInput, hidden, views), _feedForwardOut);
                     _engine.Add(hidden, mixed, _spec.ResidualScale);
                     _engine.Add(hidden, forward, _spec.ResidualScale);
                     return;
                 }
 
+                Free(mixerInput, hidden);
                 _engine.Add(hidden, mixed, _spec.ResidualScale);
             }
 
             feedForwardInput = _feedForwardIn?.Run(_engine, hidden) ?? hidden;
-            using var result = Normed(_feedForward.Run(feedForwardInput, views), _feedForwardOut);
+            using var result = Normed(FeedForward(feedForwardInput, hidden, views), _feedForwardOut);
             _engine.Add(hidden, result, _spec.ResidualScale);
         }
         finally
         {
-            if (feedForwardInput is not null && !ReferenceEquals(feedForwardInput, hidden) && !ReferenceEquals(feedForwardInput, mixerInput))
-            {
-                feedForwardInput.Dispose();
-            }
-
-            if (!ReferenceEquals(mixerInput, hidden))
-            {
-                mixerInput.Dispose();
-            }
+            Free(feedForwardInput, hidden);
+            Free(mixerInput, hidden);
         }
     }
+
+    private static void Free(EngineTensor? input, EngineTensor hidden)
+    {
+        if (!ReferenceEquals(input, hidden))
+        {
+            input?.Dispose();
+        }
+    }
+
+    // Nothing reads the part's input after it, unless that is the stream itself.
+    private EngineTensor FeedForward(EngineTensor input, EngineTensor hidden, ReadOnlySpan<ViewRange> views) =>
+        _feedForward.Run(input, last: !ReferenceEquals(input, hidden), views);
 
     private EngineTensor Normed(EngineTensor x, LoadedNorm? norm)
     {

@@ -22,6 +22,12 @@ public sealed class WeightStore : IDisposable
     /// <summary>How mlx quantized the weights, or null.</summary>
     public MlxQuantization? Quantization { get; }
 
+    /// <summary>Where each layer's weights lie.</summary>
+    internal LayerPages Pages { get; } = new();
+
+    /// <summary>The layer whose tensors are being asked for; -1 outside of layers.</summary>
+    internal int Layer { get; set; } = -1;
+
     /// <summary>Bytes of the files.</summary>
     public long Bytes => _mapped.FileLength;
 
@@ -30,9 +36,16 @@ public sealed class WeightStore : IDisposable
 
     /// <summary>A tensor that must be there.</summary>
     /// <exception cref="UnsupportedModelException">There is none of this name.</exception>
-    public MappedTensor Get(string name) => TryFind(name, out var tensor)
-        ? tensor
-        : throw new UnsupportedModelException($"{_mapped.Path}: the model has no tensor \"{name}\".");
+    public MappedTensor Get(string name)
+    {
+        if (!TryFind(name, out var tensor))
+        {
+            throw new UnsupportedModelException($"{_mapped.Path}: the model has no tensor \"{name}\".");
+        }
+
+        Pages.Add(Layer, tensor);
+        return tensor;
+    }
 
     /// <summary>A tensor whose shape must be one of those given.</summary>
     public MappedTensor Get(string name, params ReadOnlySpan<long> shape)

@@ -102,11 +102,16 @@ public sealed unsafe partial class CpuEngine
     {
         var g = (CpuTensor)gate;
         var u = (CpuTensor)up;
-        var result = New(g.Rows, width);
+        g.Changed();
+
+        // The widest tensors of a layer: where nothing else is in the gate's rows, the result takes their place.
+        var result = g.Width == width ? g : New(g.Rows, width);
         ForRows(g.Rows, (long)width * 8, row =>
         {
+            var from = new Span<float>(AlignedScratch.Work(width), width);
             var to = new Span<float>(result.Row(row), width);
-            Functions.Apply(activation, new Span<float>(g.Row(row) + gateFirst, width), to);
+            new ReadOnlySpan<float>(g.Row(row) + gateFirst, width).CopyTo(from);
+            Functions.Apply(activation, from, to);
             TensorPrimitives.Multiply(to, new Span<float>(u.Row(row) + upFirst, width), to);
         });
         return result;
@@ -119,9 +124,9 @@ public sealed unsafe partial class CpuEngine
         tensor.Changed();
         ForRows(tensor.Rows, (long)tensor.Width * 8, row =>
         {
-            using var copy = New(1, tensor.Width);
-            Copy(tensor.Row(row), copy.Data, tensor.Width);
-            Functions.Apply(activation, copy.Span, new Span<float>(tensor.Row(row), tensor.Width));
+            var copy = AlignedScratch.Work(tensor.Width);
+            Copy(tensor.Row(row), copy, tensor.Width);
+            Functions.Apply(activation, new ReadOnlySpan<float>(copy, tensor.Width), new Span<float>(tensor.Row(row), tensor.Width));
         });
     }
 

@@ -23,6 +23,9 @@ public sealed unsafe partial class CpuEngine : IEngine
         $"cpu {GemmKernel.Best.GetType().Name} {System.Runtime.Intrinsics.Vector512.IsHardwareAccelerated} {System.Runtime.Intrinsics.Vector256.IsHardwareAccelerated} {RuntimeInformation.ProcessArchitecture} {RuntimeInformation.RuntimeIdentifier}";
 
     /// <inheritdoc/>
+    public bool ReadsMappedWeights => true;
+
+    /// <inheritdoc/>
     public T Execute<T>(Func<T> body)
     {
         ArgumentNullException.ThrowIfNull(body);
@@ -39,10 +42,10 @@ public sealed unsafe partial class CpuEngine : IEngine
     /// <inheritdoc/>
     public void Reclaim() => _pool.Reclaim();
 
-    /// <summary>Bytes of activations that the engine holds now.</summary>
+    /// <summary>Bytes that the engine holds for activations now.</summary>
     public long ActivationBytes => _pool.Bytes;
 
-    /// <summary>The most bytes of activations that the engine ever held.</summary>
+    /// <summary>The most bytes of activations that were alive at once, with what products made of them.</summary>
     public long PeakActivationBytes => _pool.PeakBytes;
 
     /// <inheritdoc/>

@@ -53,7 +53,28 @@ public sealed class Lane
 /// <summary>The lanes of a batch in row order; a parent stands before its children.</summary>
 /// <param name="Lanes">The lanes.</param>
 /// <param name="Rows">Rows in all.</param>
-public sealed record BatchLayout(IReadOnlyList<Lane> Lanes, int Rows);
+public sealed record BatchLayout(IReadOnlyList<Lane> Lanes, int Rows)
+{
+    private Lane[]? _laneOfRow;
+
+    /// <summary>The lane of each row.</summary>
+    internal ReadOnlyMemory<Lane> LaneOfRow
+    {
+        get
+        {
+            if (_laneOfRow is null)
+            {
+                _laneOfRow = new Lane[Rows];
+                foreach (var lane in Lanes)
+                {
+                    _laneOfRow.AsSpan(lane.FirstRow, lane.Count).Fill(lane);
+                }
+            }
+
+            return _laneOfRow;
+        }
+    }
+}
 
 /// <summary>What a sequence remembers in each layer: keys and values, or a recurrent state.</summary>
 public sealed class LaneMemory(int layers)

@@ -1,5 +1,4 @@
 using System.Runtime.InteropServices;
-using System.Security.Cryptography;
 
 namespace Sway.Scoring;
 
@@ -9,36 +8,55 @@ namespace Sway.Scoring;
 /// </summary>
 internal sealed class BaseScores
 {
-    private const int CapacityTokens = 1 << 18;
+    // Token ids and scores that are kept, 16 to 24 MB in all.
+    private const int Capacity = 1 << 22;
 
-    private readonly Dictionary<string, ViewScore> _scores = new(StringComparer.Ordinal);
-    private readonly Queue<string> _order = new();
-    private int _tokens;
+    private readonly Dictionary<Key, ViewScore> _scores = [];
+    private readonly Queue<Key> _order = new();
+    private long _kept;
 
     /// <summary>The scores of a sequence under the base, or null.</summary>
-    public ViewScore? Find(TokenSequence sequence) => _scores.GetValueOrDefault(NameOf(sequence));
+    public ViewScore? Find(TokenSequence sequence) =>
+        _scores.GetValueOrDefault(new Key(sequence.FirstScored, sequence.Ids as int[] ?? [.. sequence.Ids]));
 
     /// <summary>Keeps scores; the oldest are forgotten when there are too many.</summary>
     public void Keep(TokenSequence sequence, ViewScore score)
     {
-        var name = NameOf(sequence);
-        if (!_scores.TryAdd(name, score))
+        // The ids are the caller's, who may change them.
+        var key = new Key(sequence.FirstScored, [.. sequence.Ids]);
+        if (!_scores.TryAdd(key, score))
         {
             return;
         }
 
-        _order.Enqueue(name);
-        _tokens += score.LogProbs.Length;
-        while (_tokens > CapacityTokens)
+        _order.Enqueue(key);
+        _kept += Cost(key, score);
+        while (_kept > Capacity)
         {
-            _scores.Remove(_order.Dequeue(), out var oldest);
-            _tokens -= oldest!.LogProbs.Length;
+            var oldest = _order.Dequeue();
+            _scores.Remove(oldest, out var forgotten);
+            _kept -= Cost(oldest, forgotten!);
         }
     }
 
-    private static string NameOf(TokenSequence sequence)
+    private static long Cost(Key key, ViewScore score) => key.Ids.Length + (2L * score.LogProbs.Length);
+
+    private readonly struct Key(int firstScored, int[] ids) : IEquatable<Key>
     {
-        int[] ids = [sequence.FirstScored, .. sequence.Ids];
-        return Convert.ToBase64String(SHA256.HashData(MemoryMarshal.AsBytes(ids.AsSpan())));
+        public int[] Ids { get; } = ids;
+
+        private int FirstScored { get; } = firstScored;
+
+        public bool Equals(Key other) => FirstScored == other.FirstScored && Ids.AsSpan().SequenceEqual(other.Ids);
+
+        public override bool Equals(object? obj) => obj is Key other && Equals(other);
+
+        public override int GetHashCode()
+        {
+            var hash = default(HashCode);
+            hash.Add(FirstScored);
+            hash.AddBytes(MemoryMarshal.AsBytes(Ids.AsSpan()));
+            return hash.ToHashCode();
+        }
     }
 }

@@ -19,7 +19,7 @@ internal readonly record struct RecordedItem(ReadOnlyMemory<int> Prompt, int Tok
 internal sealed class ScoringRecorder : IDisposable
 {
     private readonly Stream? _trace;
-    private readonly string _session = Convert.ToHexStringLower(RandomNumberGenerator.GetBytes(4));
+    private readonly string _session = Guid.NewGuid().ToString("N", CultureInfo.InvariantCulture)[..8];
     private long _items;
     private long _hits;
     private long _misses;

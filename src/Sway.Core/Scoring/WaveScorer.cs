@@ -6,7 +6,7 @@ namespace Sway.Scoring;
 internal static class WaveScorer
 {
     // Logits of both views are kept for so many numbers at once, whatever the number of positions.
-    private const long LogitsAtOnce = 16L << 20;
+    private const long LogitsAtOnce = 12L << 20;
 
     /// <summary>Scores; results stand in the order of the sequences.</summary>
     public static SequenceScore[] Score(
@@ -38,14 +38,27 @@ internal static class WaveScorer
     {
         // A row that several sequences go through is multiplied with the head once and read by each.
         var left = results.Select(result => result.Base.LogProbs.Length).ToArray();
-        var rows = Targets(wave, tree).GroupBy(target => target.Row).OrderBy(group => group.Key).ToArray();
+        var targets = Targets(wave, tree).ToArray();
+        Array.Sort(targets, static (a, b) => a.Row != b.Row ? a.Row - b.Row : a.Sequence != b.Sequence ? a.Sequence - b.Sequence : a.Index - b.Index);
         var block = (int)Math.Clamp(LogitsAtOnce / decoder.Spec.VocabularySize / views.Count, 16, 1024);
-        foreach (var chunk in rows.Chunk(block))
+        var (rows, starts) = (new int[block], new int[block + 1]);
+        for (var next = 0; next < targets.Length;)
         {
             cancellationToken.ThrowIfCancellationRequested();
-            using var logits = decoder.Logits(hidden, tree.Tokens, [.. chunk.Select(row => row.Key)], views);
-            decoder.Engine.ForEach(chunk.Length, i => Read(decoder.Engine, logits, i, chunk.Length, chunk[i], wave, results));
-            foreach (var target in chunk.SelectMany(row => row))
+            var (first, count) = (next, 0);
+            for (; next < targets.Length && (count < block || targets[next].Row == rows[count - 1]); next++)
+            {
+                if (count == 0 || targets[next].Row != rows[count - 1])
+                {
+                    (rows[count], starts[count]) = (targets[next].Row, next);
+                    count++;
+                }
+            }
+
+            starts[count] = next;
+            using var logits = decoder.Logits(hidden, tree.Tokens, rows.AsSpan(0, count), views);
+            decoder.Engine.ForEach(count, i => Read(decoder.Engine, logits, i, count, targets.AsSpan(starts[i]..starts[i + 1]), wave, results));
+            foreach (var target in targets.AsSpan(first..next))
             {
                 if (--left[target.Sequence] == 0)
                 {
@@ -67,7 +80,7 @@ internal static class WaveScorer
     }
 
     private static void Read(
-        IEngine engine, EngineTensor logits, int row, int rows, IEnumerable<Target> targets, IReadOnlyList<TokenSequence> wave,
+        IEngine engine, EngineTensor logits, int row, int rows, ReadOnlySpan<Target> targets, IReadOnlyList<TokenSequence> wave,
         SequenceScore[] results)
     {
         var two = results[0].Adapted is not null;

@@ -1,4 +1,5 @@
 using System.Runtime.CompilerServices;
+using System.Runtime.Intrinsics;
 
 namespace Sway.Inference.Cpu;
 
@@ -13,16 +14,15 @@ public sealed unsafe partial class CpuEngine
         x.Changed();
         var variants = _angles.GetValue(table, static _ => [new RopeAngles(), new RopeAngles()]);
         var half = table.Dimensions / 2;
-        var lanes = new Lane[layout.Rows];
+        var lanes = layout.LaneOfRow;
         foreach (var lane in layout.Lanes)
         {
             variants[table.Variant(lane.SequenceLength)].Extend(table, lane.SequenceLength, lane.Start + lane.Count);
-            lanes.AsSpan(lane.FirstRow, lane.Count).Fill(lane);
         }
 
         ForRows(layout.Rows, (long)heads.Heads * heads.Size, row =>
         {
-            var lane = lanes[row];
+            var lane = lanes.Span[row];
             var angles = variants[table.Variant(lane.SequenceLength)];
             var position = lane.Start + row - lane.FirstRow;
             var cos = angles.Cosines.AsSpan(position * half, half);
@@ -37,7 +37,17 @@ public sealed unsafe partial class CpuEngine
     private static void Rotate(float* head, ReadOnlySpan<float> cos, ReadOnlySpan<float> sin, bool interleaved)
     {
         var half = cos.Length;
-        for (var i = 0; i < half; i++)
+        var i = 0;
+        for (; !interleaved && i + Vector256<float>.Count <= half; i += Vector256<float>.Count)
+        {
+            // The same operations as below, element by element.
+            var (p, q) = (Vector256.Load(head + i), Vector256.Load(head + half + i));
+            var (c, s) = (Vector256.Create(cos[i..]), Vector256.Create(sin[i..]));
+            ((p * c) - (q * s)).Store(head + i);
+            ((q * c) + (p * s)).Store(head + half + i);
+        }
+
+        for (; i < half; i++)
         {
             var a = interleaved ? 2 * i : i;
             var b = interleaved ? a + 1 : i + half;

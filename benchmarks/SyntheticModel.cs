@@ -49,7 +49,8 @@ internal static class SyntheticModel
     }
 
     /// <summary>Writes a LoRA adapter of rank 8 on all linear layers from one layer on.</summary>
-    public static void WriteAdapter(string folder, int firstLayer)
+    /// <returns>Bytes of its weight file.</returns>
+    public static long WriteAdapter(string folder, int firstLayer)
     {
         Directory.CreateDirectory(folder);
         var tensors = new List<PlannedTensor>();
@@ -68,7 +69,7 @@ internal static class SyntheticModel
         File.WriteAllText(
             Path.Combine(folder, "adapter_config.json"),
             $$"""{"peft_type":"LORA","r":8,"lora_alpha":16,"target_modules":[{{targets}}],"layers_to_transform":[{{layers}}]}""");
-        SafetensorsWriter.Write(Path.Combine(folder, "adapter_model.safetensors"), tensors);
+        return SafetensorsWriter.Write(Path.Combine(folder, "adapter_model.safetensors"), tensors);
     }
 
     private static void Linear(List<PlannedTensor> tensors, string module, int outputs, int inputs, bool quantized)

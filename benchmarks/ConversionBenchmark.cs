@@ -13,7 +13,8 @@ internal static class ConversionBenchmark
 {
     private const int Rounds = 15;
 
-    private static readonly (string Name, int In, int Out)[] s_modules =
+    /// <summary>The adapted modules of a layer: name, inputs, outputs.</summary>
+    internal static readonly (string Name, int In, int Out)[] Modules =
     [
         ("self_attn.q_proj", 4096, 4096), ("self_attn.k_proj", 4096, 1024), ("self_attn.v_proj", 4096, 1024), ("self_attn.o_proj", 4096, 4096),
         ("mlp.gate_proj", 4096, 14336), ("mlp.up_proj", 4096, 14336), ("mlp.down_proj", 14336, 4096),
@@ -78,7 +79,7 @@ internal static class ConversionBenchmark
         var tensors = new List<PlannedTensor>();
         for (int layer = 0; layer < 32; layer++)
         {
-            foreach ((string name, int inputs, int outputs) in s_modules)
+            foreach ((string name, int inputs, int outputs) in Modules)
             {
                 string path = $"base_model.model.model.layers.{layer}.{name}";
                 tensors.Add(new PlannedTensor($"{path}.lora_A.weight", new TensorView(new Noise(noise), DType.F32, [16, inputs]).Cast(dtype)));

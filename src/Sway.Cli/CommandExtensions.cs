@@ -1,5 +1,4 @@
 using System.CommandLine;
-using System.Runtime.InteropServices;
 using Sway.Cli.Output;
 
 namespace Sway.Cli;
@@ -8,34 +7,13 @@ namespace Sway.Cli;
 /// <param name="Parse">The values of its options and arguments.</param>
 /// <param name="Output">Where results and errors go.</param>
 /// <param name="Token">Cancelled by Ctrl+C or a request to terminate.</param>
-internal sealed record CommandContext(ParseResult Parse, CommandOutput Output, CancellationToken Token)
+internal sealed record CommandContext(ParseResult Parse, CommandOutput Output, CancellationToken Token) : ItemContext(Output, Token)
 {
     /// <summary>The value of an option, which has a default where it may be absent.</summary>
     internal T Value<T>(Option<T> option) => Parse.GetValue(option)!;
 
     /// <summary>The value of an argument.</summary>
     internal T Value<T>(Argument<T> argument) => Parse.GetValue(argument)!;
-
-    /// <summary>Runs <paramref name="action"/> for every item; a failing one is reported and the next one follows.</summary>
-    /// <returns>The exit code of the whole.</returns>
-    internal int ForEach(IEnumerable<string> paths, Action<string> action)
-    {
-        int code = ExitCode.Done;
-        foreach (string path in paths)
-        {
-            try
-            {
-                action(path);
-            }
-            catch (Exception exception) when (exception is not (OperationCanceledException or UsageException))
-            {
-                Output.Error(exception, path);
-                code = ExitCode.Failed;
-            }
-        }
-
-        return code;
-    }
 }
 
 /// <summary>Joins a command with its body.</summary>
@@ -53,34 +31,6 @@ internal static class CommandExtensions
     {
         TextWriter error = parse.InvocationConfiguration.Error;
         var output = new CommandOutput(parse.InvocationConfiguration.Output, error, parse.GetValue(CommonOptions.Json));
-        using var stop = new CancellationTokenSource();
-        using PosixSignalRegistration interrupt = CancelOn(PosixSignal.SIGINT, stop);
-        using PosixSignalRegistration terminate = CancelOn(PosixSignal.SIGTERM, stop);
-        try
-        {
-            return body(new CommandContext(parse, output, stop.Token));
-        }
-        catch (UsageException exception)
-        {
-            error.WriteLine("sway: " + exception.Message);
-            return ExitCode.Usage;
-        }
-        catch (OperationCanceledException) when (stop.IsCancellationRequested)
-        {
-            error.WriteLine("sway: stopped; nothing half-written is left behind");
-            return ExitCode.Stopped;
-        }
-        catch (Exception exception)
-        {
-            output.Error(exception, (exception as SwayException)?.Path);
-            return ExitCode.Failed;
-        }
+        return CommandBody.Execute(output, error, token => body(new CommandContext(parse, output, token)));
     }
-
-    private static PosixSignalRegistration CancelOn(PosixSignal signal, CancellationTokenSource stop) =>
-        PosixSignalRegistration.Create(signal, context =>
-        {
-            context.Cancel = true;
-            stop.Cancel();
-        });
 }

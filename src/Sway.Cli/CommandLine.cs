@@ -4,6 +4,7 @@ using System.Globalization;
 using System.Text;
 using Sway.Cli.Commands;
 using Sway.Cli.Commands.Measuring;
+using Sway.Cli.Output;
 
 namespace Sway.Cli;
 
@@ -66,11 +67,16 @@ internal static class CommandLine
         CultureInfo.CurrentCulture = CultureInfo.InvariantCulture;
         CultureInfo.CurrentUICulture = CultureInfo.InvariantCulture;
         using TextWriter output = OpenOutput();
-        return Run(args, output, Console.Error);
+        using var error = new StandardError();
+        return Run(args, output, error);
     }
 
     /// <summary>Runs with the given writers and returns the exit code: 0 done, 1 something failed, 2 wrong usage.</summary>
-    internal static int Run(string[] args, TextWriter output, TextWriter error)
+    internal static int Run(string[] args, TextWriter output, TextWriter error) =>
+        PlainInspect.TryRun(args, output, error, out int code) ? code : RunParsed(args, output, error);
+
+    /// <summary>As <see cref="Run(string[], TextWriter, TextWriter)"/>, always through the parser.</summary>
+    internal static int RunParsed(string[] args, TextWriter output, TextWriter error)
     {
         RootCommand root = CreateRootFor(args);
         ParseResult parse = root.Parse(args);

@@ -25,7 +25,8 @@ internal static class InspectCommand
             context, context.Value(paths), context.Value(detailed), context.Value(norms), context.Value(adapterName)));
     }
 
-    private static int Run(CommandContext context, string[] paths, bool detailed, bool norms, string? adapterName)
+    /// <summary>The body.</summary>
+    internal static int Run(ItemContext context, string[] paths, bool detailed, bool norms, string? adapterName)
     {
         var found = new List<LoraAdapterInfo>();
         int code = context.ForEach(paths, path =>

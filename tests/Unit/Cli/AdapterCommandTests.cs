@@ -21,6 +21,30 @@ public sealed class AdapterCommandTests : IDisposable
         line.GetProperty("problems").GetArrayLength().ShouldBe(0);
     }
 
+    [Theory]
+    [InlineData("inspect", "alice")]
+    [InlineData("inspect", "alice", "--json", "law")]
+    [InlineData("inspect", "--detailed", "broken", "--norms")]
+    [InlineData("inspect", "--json", "missing", "bible")]
+    [InlineData("inspect", "--json", "true", "bible")]
+    [InlineData("inspect", "--json", "--json", "bible")]
+    [InlineData("inspect", "--json")]
+    [InlineData("inspect", "--adapter-name", "x", "bible")]
+    [InlineData("inspect", "--", "bible")]
+    [InlineData("inspect", "bible", "--wrong")]
+    [InlineData("inspect", "@missing")]
+    [InlineData("inspect", "")]
+    public void Inspect_does_the_same_with_and_without_the_parser(params string[] words)
+    {
+        string[] args = [.. words.Select(word => char.IsAsciiLetter(word.FirstOrDefault()) && word is not ("inspect" or "true" or "x") ? Repository.Sample("adapters", word) : word)];
+        using var output = new StringWriter { NewLine = "\n" };
+        using var error = new StringWriter { NewLine = "\n" };
+
+        int code = Sway.Cli.CommandLine.RunParsed(args, output, error);
+
+        CommandRun.Of(args).ShouldBe(new CommandRun(code, output.ToString(), error.ToString()));
+    }
+
     [Fact]
     public void Inspect_shows_a_table_within_100_columns()
     {

@@ -16,8 +16,8 @@ public sealed unsafe class MatrixProductTests
     {
         var random = new Random(7);
         (int Rows, int Inputs, int Outputs)[] shapes = dtype == DType.U32
-            ? [(1, 64, 40), (5, 320, 33), (1, 544, 96), (29, 256, 64)]
-            : [(1, 512, 96), (1, 37, 5), (1, 300, 70), (2, 256, 32), (5, 259, 33), (13, 577, 100), (60, 64, 31), (1100, 33, 40)];
+            ? [(1, 64, 40), (5, 320, 33), (1, 544, 96), (29, 256, 64), (14, 832, 70), (1, 1600, 40)]
+            : [(1, 512, 96), (1, 37, 5), (1, 300, 70), (2, 256, 32), (5, 259, 33), (13, 577, 100), (60, 64, 31), (1100, 33, 40), (25, 1537, 170), (1, 800, 64)];
         foreach ((int rows, int inputs, int outputs) in shapes)
         {
             foreach (bool transposed in dtype == DType.U32 ? (bool[])[false] : [false, true])
@@ -28,6 +28,20 @@ public sealed unsafe class MatrixProductTests
                 }
             }
         }
+    }
+
+    [Theory]
+    [InlineData(8, 64, 1)]
+    [InlineData(576, 576, 1)]
+    [InlineData(768, 768, 1)]
+    [InlineData(832, 448, 2)]
+    [InlineData(1536, 768, 2)]
+    [InlineData(2048, 768, 3)]
+    [InlineData(4096, 768, 6)]
+    public void Blocks_of_k_follow_from_the_inputs_alone_and_divide_no_group(int inputs, int length, int count)
+    {
+        MatrixProduct.BlockLength(inputs).ShouldBe(length);
+        ((inputs + length - 1) / length).ShouldBe(count);
     }
 
     [Fact]
@@ -98,10 +112,11 @@ public sealed unsafe class MatrixProductTests
     private static float Chain(ReadOnlySpan<float> x, ReadOnlySpan<float> w)
     {
         float sum = 0f;
-        for (int block = 0; block < x.Length; block += 256)
+        int length = MatrixProduct.BlockLength(x.Length);
+        for (int block = 0; block < x.Length; block += length)
         {
             float chain = 0f;
-            for (int k = block; k < Math.Min(x.Length, block + 256); k++)
+            for (int k = block; k < Math.Min(x.Length, block + length); k++)
             {
                 chain = MathF.FusedMultiplyAdd(x[k], w[k], chain);
             }

@@ -4,11 +4,14 @@ namespace Sway.Inference.Cpu;
 
 /// <summary>
 /// Softmax attention of one unit. Scores, weights and sums of a query run over its own keys in ascending absolute position, in blocks
-/// anchored at multiples of <see cref="MatrixProduct.DepthBlock"/>, so their bits do not depend on what else is in the batch or in a cache.
+/// anchored at multiples of <see cref="KeyBlock"/>, so their bits do not depend on what else is in the batch or in a cache.
 /// </summary>
 internal readonly unsafe struct AttentionTask(
     AttentionUnit unit, HeadView query, HeadView key, HeadView value, AttentionRule rule, float[]? sinks, int layer, CpuTensor result)
 {
+    // Keys of one chain of a sum; also the longest chain of a head's own products.
+    private const int KeyBlock = 256;
+
     // Query rows (positions times grouped heads) that share one pass over the keys.
     private const int RowsAtOnce = 48;
 
@@ -20,7 +23,7 @@ internal readonly unsafe struct AttentionTask(
         var group = rule.Heads / rule.KeyHeads;
         var firstPosition = lane.Start + unit.First;
         var end = firstPosition + unit.Count;
-        var low = LowestKey(firstPosition) / MatrixProduct.DepthBlock * MatrixProduct.DepthBlock;
+        var low = LowestKey(firstPosition) / KeyBlock * KeyBlock;
         var keys = end - low;
         var panels = (keys + kernel.Columns - 1) / kernel.Columns;
         var valuePanels = (rule.ValueSize + kernel.Columns - 1) / kernel.Columns;
@@ -31,7 +34,7 @@ internal readonly unsafe struct AttentionTask(
         long valueSize = (long)valuePanels * kernel.Columns * keys;
         long scoreSize = (long)paddedRows * panels * kernel.Columns;
         var plain = (long)keys * Math.Max(rule.HeadSize, rule.ValueSize);
-        var depth = Math.Max(rule.HeadSize, MatrixProduct.DepthBlock);
+        var depth = Math.Max(rule.HeadSize, KeyBlock);
         var packedSize = (long)paddedRows * depth;
         var outSize = (long)paddedRows * valuePanels * kernel.Columns;
         var scratch = AlignedScratch.Work(keyPanels + valueSize + scoreSize + plain + packedSize + outSize + ((long)rows * rule.HeadSize) + 64);
@@ -77,7 +80,7 @@ internal readonly unsafe struct AttentionTask(
         }
 
         var position = lane.Start + first;
-        var blockLow = LowestKey(position) / MatrixProduct.DepthBlock * MatrixProduct.DepthBlock;
+        var blockLow = LowestKey(position) / KeyBlock * KeyBlock;
         var end = position + count;
         var firstPanel = (blockLow - low) / kernel.Columns;
         var lastPanel = (end - low + kernel.Columns - 1) / kernel.Columns;
@@ -85,9 +88,9 @@ internal readonly unsafe struct AttentionTask(
         {
             var tileRows = Math.Min(kernel.TileRows, rows - tile);
             var height = kernel.PackedRows(tileRows);
-            for (var d = 0; d < rule.HeadSize; d += MatrixProduct.DepthBlock)
+            for (var d = 0; d < rule.HeadSize; d += KeyBlock)
             {
-                var depth = Math.Min(MatrixProduct.DepthBlock, rule.HeadSize - d);
+                var depth = Math.Min(KeyBlock, rule.HeadSize - d);
                 PackedRows.Interleave(queries + (tile * rule.HeadSize) + d, rule.HeadSize, tileRows, height, depth, packed);
                 for (var panel = firstPanel; panel < lastPanel; panel++)
                 {
@@ -106,9 +109,9 @@ internal readonly unsafe struct AttentionTask(
         {
             var tileRows = Math.Min(kernel.TileRows, rows - tile);
             var height = kernel.PackedRows(tileRows);
-            for (var at = blockLow; at < end; at += MatrixProduct.DepthBlock)
+            for (var at = blockLow; at < end; at += KeyBlock)
             {
-                var depth = Math.Min(MatrixProduct.DepthBlock, end - at);
+                var depth = Math.Min(KeyBlock, end - at);
                 PackedRows.Interleave(scores + (tile * stride) + (at - low), stride, tileRows, height, depth, packed);
                 for (var panel = 0; panel < valuePanels; panel++)
                 {

@@ -33,7 +33,20 @@ internal abstract unsafe class GemmKernel
     /// <param name="c">(packedRows, <see cref="Columns"/>), rows <paramref name="stride"/> floats apart.</param>
     /// <param name="stride">Distance of rows of c in floats.</param>
     /// <param name="add">Whether to add to c instead of setting it.</param>
-    public void Multiply(int packedRows, float* a, float* b, int depth, float* c, nint stride, bool add)
+    public void Multiply(int packedRows, float* a, float* b, int depth, float* c, nint stride, bool add) =>
+        Multiply(packedRows, a, b, depth, c, stride, add, (byte*)a, 0);
+
+    /// <summary>As above; a full tile also asks for what is wanted next, so that it comes from memory meanwhile.</summary>
+    /// <param name="packedRows">1, <see cref="SmallRows"/> or <see cref="TileRows"/>; c must have so many rows.</param>
+    /// <param name="a">(depth, packedRows).</param>
+    /// <param name="b">(depth, <see cref="Columns"/>).</param>
+    /// <param name="depth">Number of products in each sum.</param>
+    /// <param name="c">(packedRows, <see cref="Columns"/>), rows <paramref name="stride"/> floats apart.</param>
+    /// <param name="stride">Distance of rows of c in floats.</param>
+    /// <param name="add">Whether to add to c instead of setting it.</param>
+    /// <param name="next">What is wanted next; an address that need not be readable.</param>
+    /// <param name="step">Bytes of it for each of <paramref name="depth"/>.</param>
+    public void Multiply(int packedRows, float* a, float* b, int depth, float* c, nint stride, bool add, byte* next, nint step)
     {
         if (packedRows == 1)
         {
@@ -45,12 +58,12 @@ internal abstract unsafe class GemmKernel
         }
         else
         {
-            Full(a, b, depth, c, stride, add);
+            Full(a, b, depth, c, stride, add, next, step);
         }
     }
 
     /// <summary>A tile of <see cref="TileRows"/> rows.</summary>
-    protected abstract void Full(float* a, float* b, int depth, float* c, nint stride, bool add);
+    protected abstract void Full(float* a, float* b, int depth, float* c, nint stride, bool add, byte* next, nint step);
 
     /// <summary>A tile of <see cref="SmallRows"/> rows.</summary>
     protected abstract void Small(float* a, float* b, int depth, float* c, nint stride, bool add);

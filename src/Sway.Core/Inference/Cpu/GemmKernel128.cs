@@ -20,7 +20,7 @@ internal sealed unsafe class GemmKernel128 : GemmKernel
 
     /// <inheritdoc/>
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    protected override void Full(float* a, float* b, int depth, float* c, nint stride, bool add)
+    protected override void Full(float* a, float* b, int depth, float* c, nint stride, bool add, byte* next, nint step)
     {
         var c0x = Vector128<float>.Zero; var c0y = Vector128<float>.Zero;
         var c1x = Vector128<float>.Zero; var c1y = Vector128<float>.Zero;
@@ -30,11 +30,14 @@ internal sealed unsafe class GemmKernel128 : GemmKernel
         var c5x = Vector128<float>.Zero; var c5y = Vector128<float>.Zero;
         var c6x = Vector128<float>.Zero; var c6y = Vector128<float>.Zero;
         var c7x = Vector128<float>.Zero; var c7y = Vector128<float>.Zero;
+        Prefetch.Rows(c, stride, TileRows, Columns);
         for (var k = 0; k < depth; k++)
         {
             var bx = Vector128.Load(b);
             var by = Vector128.Load(b + 4);
             b += 8;
+            Prefetch.Line(next);
+            next += step;
             var s = Vector128.Create(a[0]);
             c0x = Vector128.FusedMultiplyAdd(s, bx, c0x);
             c0y = Vector128.FusedMultiplyAdd(s, by, c0y);

@@ -9,6 +9,9 @@ namespace Sway.Inference.Cpu;
 /// </summary>
 internal sealed unsafe class GemmKernel256 : GemmKernel
 {
+    // Eight steps of k: a panel comes from the second-level cache.
+    private const int Ahead = 8 * 16;
+
     /// <inheritdoc/>
     public override int TileRows => 6;
 
@@ -20,7 +23,7 @@ internal sealed unsafe class GemmKernel256 : GemmKernel
 
     /// <inheritdoc/>
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    protected override void Full(float* a, float* b, int depth, float* c, nint stride, bool add)
+    protected override void Full(float* a, float* b, int depth, float* c, nint stride, bool add, byte* next, nint step)
     {
         var c0x = Vector256<float>.Zero; var c0y = Vector256<float>.Zero;
         var c1x = Vector256<float>.Zero; var c1y = Vector256<float>.Zero;
@@ -28,11 +31,15 @@ internal sealed unsafe class GemmKernel256 : GemmKernel
         var c3x = Vector256<float>.Zero; var c3y = Vector256<float>.Zero;
         var c4x = Vector256<float>.Zero; var c4y = Vector256<float>.Zero;
         var c5x = Vector256<float>.Zero; var c5y = Vector256<float>.Zero;
+        Prefetch.Rows(c, stride, TileRows, Columns);
         for (var k = 0; k < depth; k++)
         {
             var bx = Vector256.Load(b);
             var by = Vector256.Load(b + 8);
             b += 16;
+            Prefetch.Panel(b + Ahead);
+            Prefetch.Line(next);
+            next += step;
             var s = Vector256.Create(a[0]);
             c0x = Vector256.FusedMultiplyAdd(s, bx, c0x);
             c0y = Vector256.FusedMultiplyAdd(s, by, c0y);

@@ -9,6 +9,9 @@ namespace Sway.Inference.Cpu;
 /// </summary>
 internal sealed unsafe class GemmKernel512 : GemmKernel
 {
+    // Eight steps of k: a panel comes from the second-level cache.
+    private const int Ahead = 8 * 32;
+
     /// <inheritdoc/>
     public override int TileRows => 12;
 
@@ -20,7 +23,7 @@ internal sealed unsafe class GemmKernel512 : GemmKernel
 
     /// <inheritdoc/>
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    protected override void Full(float* a, float* b, int depth, float* c, nint stride, bool add)
+    protected override void Full(float* a, float* b, int depth, float* c, nint stride, bool add, byte* next, nint step)
     {
         var c0x = Vector512<float>.Zero; var c0y = Vector512<float>.Zero;
         var c1x = Vector512<float>.Zero; var c1y = Vector512<float>.Zero;
@@ -34,11 +37,16 @@ internal sealed unsafe class GemmKernel512 : GemmKernel
         var c9x = Vector512<float>.Zero; var c9y = Vector512<float>.Zero;
         var c10x = Vector512<float>.Zero; var c10y = Vector512<float>.Zero;
         var c11x = Vector512<float>.Zero; var c11y = Vector512<float>.Zero;
+        Prefetch.Rows(c, stride, TileRows, Columns);
         for (var k = 0; k < depth; k++)
         {
             var bx = Vector512.Load(b);
             var by = Vector512.Load(b + 16);
             b += 32;
+            Prefetch.Panel(b + Ahead);
+            Prefetch.Panel(b + Ahead + 16);
+            Prefetch.Line(next);
+            next += step;
             var s = Vector512.Create(a[0]);
             c0x = Vector512.FusedMultiplyAdd(s, bx, c0x);
             c0y = Vector512.FusedMultiplyAdd(s, by, c0y);

@@ -1,4 +1,3 @@
-using System.Runtime.Intrinsics.X86;
 using Sway.Tensors;
 
 namespace Sway.Inference.Cpu;
@@ -20,19 +19,6 @@ internal abstract unsafe class PanelSource(int outputs, int inputs)
     /// columns past <paramref name="valid"/> are zeros.
     /// </summary>
     public abstract void Pack(int output, int valid, int columns, int input, int depth, float* destination);
-
-    /// <summary>
-    /// Asks for a share of what the next <see cref="Pack"/> will read, so that it comes while something else is computed.
-    /// </summary>
-    /// <param name="output">First output.</param>
-    /// <param name="valid">Outputs that are there.</param>
-    /// <param name="input">First input.</param>
-    /// <param name="depth">Number of inputs.</param>
-    /// <param name="part">Which share.</param>
-    /// <param name="parts">Number of shares.</param>
-    public virtual void Fetch(int output, int valid, int input, int depth, int part, int parts)
-    {
-    }
 
     /// <summary>
     /// sums[j] = the product of <paramref name="x"/> with the weights of output + j and inputs <paramref name="input"/> ..., one chain of
@@ -102,24 +88,6 @@ internal sealed unsafe class DensePanels : PanelSource
             default:
                 WordPanel.Fill<HalfWords>(source, stride, valid, columns, depth, destination);
                 break;
-        }
-    }
-
-    /// <inheritdoc/>
-    public override void Fetch(int output, int valid, int input, int depth, int part, int parts)
-    {
-        if (_transposed || !Sse.IsSupported)
-        {
-            return;
-        }
-
-        for (var row = valid * part / parts; row < valid * (part + 1) / parts; row++)
-        {
-            var from = At(output + row, input);
-            for (var end = from + (depth * _size); from < end; from += 64)
-            {
-                Sse.Prefetch1(from);
-            }
         }
     }
 

@@ -1,5 +1,7 @@
 using System.Numerics.Tensors;
+using System.Runtime.CompilerServices;
 using System.Runtime.Intrinsics;
+using Sway.Numerics;
 
 namespace Sway.Scoring;
 
@@ -7,6 +9,7 @@ namespace Sway.Scoring;
 internal static class VocabularyMath
 {
     /// <summary>ln of the sum of e^x.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     public static double LogSumExp(ReadOnlySpan<float> logits)
     {
         var max = TensorPrimitives.Max(logits);
@@ -16,7 +19,7 @@ internal static class VocabularyMath
         for (; i + 16 <= logits.Length; i += 16)
         {
             var (low, high) = Vector512.Widen(Vector512.Create(logits[i..]));
-            sums += Vector512.Exp(low - shift) + Vector512.Exp(high - shift);
+            sums += Exponential.Of(low - shift) + Exponential.Of(high - shift);
         }
 
         var sum = Vector512.Sum(sums);
@@ -47,6 +50,7 @@ internal static class VocabularyMath
     }
 
     /// <summary>1 + the number of logits above that of a token.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     public static int Rank(ReadOnlySpan<float> logits, int token)
     {
         var own = Vector512.Create(logits[token]);
@@ -71,6 +75,7 @@ internal static class VocabularyMath
     /// <remarks>
     /// With d = ln q - ln p: ln p - ln m = ln 2 - ln(1 + e^d), which is exactly 0 for d = 0; rows with the same bits give zeros.
     /// </remarks>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     public static (double KlPQ, double KlQP, double Js) Divergence(ReadOnlySpan<float> p, double lseP, ReadOnlySpan<float> q, double lseQ)
     {
         if (p.SequenceEqual(q))
@@ -85,13 +90,13 @@ internal static class VocabularyMath
             var lp = Widen(p[i..]) - Vector512.Create(lseP);
             var lq = Widen(q[i..]) - Vector512.Create(lseQ);
             var d = lq - lp;
-            var (pp, qq) = (Vector512.Exp(lp), Vector512.Exp(lq));
+            var (pp, qq) = (Exponential.Of(lp), Exponential.Of(lq));
             klPQ -= pp * d;
             klQP += qq * d;
 
             // Beyond 40 the one is negligible beside e^d, and e^d itself could overflow.
             var limited = Vector512.Min(d, Vector512.Create(40.0));
-            var log = Vector512.Log(Vector512<double>.One + Vector512.Exp(limited));
+            var log = Vector512.Log(Vector512<double>.One + Exponential.Of(limited));
             var a = Vector512.Create(Math.Log(2.0)) - Vector512.Max(log, d);
             js += (pp * a) + (qq * (a + d));
         }

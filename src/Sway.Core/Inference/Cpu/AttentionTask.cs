@@ -100,9 +100,10 @@ internal readonly unsafe struct AttentionTask(
             }
         }
 
+        var inverses = stackalloc float[rows];
         for (var r = 0; r < rows; r++)
         {
-            Softmax(scores + (r * stride) - low, position + (r / group), blockLow, low + (lastPanel * kernel.Columns), (unit.KeyHead * group) + (r % group));
+            inverses[r] = Softmax(scores + (r * stride) - low, position + (r / group), blockLow, low + (lastPanel * kernel.Columns), (unit.KeyHead * group) + (r % group));
         }
 
         for (var tile = 0; tile < rows; tile += kernel.TileRows)
@@ -125,39 +126,39 @@ internal readonly unsafe struct AttentionTask(
             {
                 var head = (unit.KeyHead * group) + ((tile + r) % group);
                 var to = result.Row(lane.FirstRow + first + ((tile + r) / group)) + (head * rule.ValueSize);
-                new Span<float>(outputs + ((nint)r * valuePanels * kernel.Columns), rule.ValueSize).CopyTo(new Span<float>(to, rule.ValueSize));
+                var sums = new Span<float>(outputs + ((nint)r * valuePanels * kernel.Columns), rule.ValueSize);
+                TensorPrimitives.Multiply(sums, inverses[tile + r], new Span<float>(to, rule.ValueSize));
             }
         }
     }
 
-    // scores is indexed by absolute key position; what the query does not see becomes exactly zero.
-    private void Softmax(float* scores, int position, int from, int to, int head)
+    // scores is indexed by absolute key position; what the query does not see becomes exactly zero, the others e^(score - greatest).
+    // Returns what the sums of values are to be multiplied with: one over the sum.
+    private float Softmax(float* scores, int position, int from, int to, int head)
     {
         var lowest = LowestKey(position);
-        var seen = new Span<float>(scores + lowest, position + 1 - lowest);
-        TensorPrimitives.Multiply(seen, (float)rule.Scale, seen);
+        var count = position + 1 - lowest;
+        var max = SoftmaxRow.Scale(scores + lowest, count, (float)rule.Scale);
         if (rule.SoftCap > 0.0)
         {
-            Functions.SoftCap(scores + lowest, seen.Length, rule.SoftCap);
+            Functions.SoftCap(scores + lowest, count, rule.SoftCap);
+            max = SoftmaxRow.Max(scores + lowest, count);
         }
 
-        var max = TensorPrimitives.Max<float>(seen);
         if (sinks is not null)
         {
             max = Math.Max(max, sinks[head]);
         }
 
-        TensorPrimitives.Subtract(seen, max, seen);
-        TensorPrimitives.Exp(seen, seen);
-        var sum = Reductions.Sum(scores + lowest, seen.Length);
+        var sum = SoftmaxRow.Exponentiate(scores + lowest, count, max);
         if (sinks is not null)
         {
             sum += Math.Exp((double)sinks[head] - max);
         }
 
-        TensorPrimitives.Multiply(seen, (float)(1.0 / sum), seen);
         new Span<float>(scores + from, lowest - from).Clear();
         new Span<float>(scores + position + 1, to - position - 1).Clear();
+        return (float)(1.0 / sum);
     }
 
     private void PackKeys(GemmKernel kernel, float* panels, float* copy, int low, int keys)

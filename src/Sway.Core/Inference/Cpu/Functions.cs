@@ -11,30 +11,29 @@ internal static unsafe class Functions
     /// <summary>Applies an activation to a row; source and destination must not be the same.</summary>
     public static void Apply(Activation activation, ReadOnlySpan<float> source, Span<float> destination)
     {
+        fixed (float* x = source, y = destination)
+        {
+            Apply(activation, x, y, source, destination);
+        }
+    }
+
+    private static void Apply(Activation activation, float* x, float* y, ReadOnlySpan<float> source, Span<float> destination)
+    {
         switch (activation)
         {
             case Activation.Silu:
-                TensorPrimitives.Sigmoid(source, destination);
-                TensorPrimitives.Multiply(destination, source, destination);
+                ElementFunction.Map<SiluFunction>(x, y, source.Length);
                 break;
             case Activation.Gelu:
                 for (var i = 0; i < source.Length; i++)
                 {
-                    double x = source[i];
-                    destination[i] = (float)(0.5 * x * (1.0 + Erf(x * 0.70710678118654752440)));
+                    double value = source[i];
+                    destination[i] = (float)(0.5 * value * (1.0 + Erf(value * 0.70710678118654752440)));
                 }
 
                 break;
             case Activation.GeluTanh:
-                for (var i = 0; i < source.Length; i++)
-                {
-                    // 0.5 x (1 + tanh u) = x sigmoid(2u), u = sqrt(2/pi) (x + 0.044715 x^3).
-                    var x = source[i];
-                    destination[i] = 1.5957691216057308f * (x + (0.044715f * x * x * x));
-                }
-
-                TensorPrimitives.Sigmoid(destination, destination);
-                TensorPrimitives.Multiply(destination, source, destination);
+                ElementFunction.Map<GeluTanhFunction>(x, y, source.Length);
                 break;
             case Activation.Relu:
                 TensorPrimitives.Max(source, 0f, destination);

@@ -1,3 +1,4 @@
+using System.Runtime.CompilerServices;
 using System.Runtime.Intrinsics;
 
 namespace Sway.Inference.Cpu;
@@ -6,6 +7,7 @@ namespace Sway.Inference.Cpu;
 internal static unsafe class Reductions
 {
     /// <summary>Sum of x.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     public static double Sum(float* x, int count)
     {
         var low = Vector512<double>.Zero;
@@ -28,6 +30,7 @@ internal static unsafe class Reductions
     }
 
     /// <summary>Sum of (x - mean)^2.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     public static double SumSquares(float* x, int count, double mean)
     {
         var low = Vector512<double>.Zero;

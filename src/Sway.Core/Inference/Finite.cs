@@ -9,7 +9,11 @@ internal static class Finite
     public static float[] Read(LoraAdapter adapter, LoraModule module, Tensors.TensorExpression factor, string which)
     {
         var name = factor.Sources.FirstOrDefault() ?? $"{module.Path} ({which})";
-        return Check(adapter, factor.ToSingleArray(), name);
+
+        // Pinned from the start: an engine on the host computes with these numbers where they are.
+        var values = GC.AllocateUninitializedArray<float>(checked((int)factor.ElementCount), pinned: true);
+        factor.ReadSingles(values);
+        return Check(adapter, values, name);
     }
 
     /// <summary>Values of a tensor.</summary>

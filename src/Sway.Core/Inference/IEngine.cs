@@ -87,6 +87,9 @@ public interface IEngine : IDisposable
     /// <summary>Stops the operations of the present run; looked at inside every long one.</summary>
     CancellationToken Cancellation { get; set; }
 
+    /// <summary>Gives memory back that is not needed when tensors of no more than so many bytes follow beside those there are.</summary>
+    void Shrink(long bytes);
+
     /// <summary>Takes back the tensors that an interrupted run left; none of them may be used any more.</summary>
     void Reclaim();
 
@@ -99,7 +102,7 @@ public interface IEngine : IDisposable
     /// <summary>A vector of the base weights, or a slice of a larger tensor, in float32.</summary>
     EngineWeight Vector(WeightStore store, string name, long first, int count);
 
-    /// <summary>A matrix from values (row-major) that the engine keeps.</summary>
+    /// <summary>A matrix from values (row-major) that the engine keeps; nobody changes them afterwards.</summary>
     EngineWeight Matrix(float[] values, int outputs, int inputs);
 
     /// <summary>A vector from values that the engine keeps.</summary>

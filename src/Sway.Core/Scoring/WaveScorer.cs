@@ -42,6 +42,9 @@ internal static class WaveScorer
         Array.Sort(targets, static (a, b) => a.Row != b.Row ? a.Row - b.Row : a.Sequence != b.Sequence ? a.Sequence - b.Sequence : a.Index - b.Index);
         var block = (int)Math.Clamp(LogitsAtOnce / decoder.Spec.VocabularySize / views.Count, 16, 1024);
         var (rows, starts) = (new int[block], new int[block + 1]);
+
+        // Beside the logits the head's input, normed and in the order of products.
+        decoder.Engine.Shrink((block + 16L) * views.Count * (decoder.Spec.VocabularySize + (4L * decoder.Spec.HiddenSize)) * sizeof(float));
         for (var next = 0; next < targets.Length;)
         {
             cancellationToken.ThrowIfCancellationRequested();

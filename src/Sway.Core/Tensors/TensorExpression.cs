@@ -131,16 +131,22 @@ public abstract class TensorExpression
     public float[] ToSingleArray()
     {
         float[] values = new float[ElementCount];
+        ReadSingles(values);
+        return values;
+    }
+
+    /// <summary>Evaluates the whole tensor as float32 into memory of its size.</summary>
+    public void ReadSingles(Span<float> values)
+    {
+        ArgumentOutOfRangeException.ThrowIfNotEqual(values.Length, ElementCount);
         if (DType == DType.F32)
         {
-            Read(new long[Rank], Shape.AsSpan(), MemoryMarshal.AsBytes(values.AsSpan()));
+            Read(new long[Rank], Shape.AsSpan(), MemoryMarshal.AsBytes(values));
         }
         else
         {
             ElementConversion.ToSingle(DType, ToBytes(), values);
         }
-
-        return values;
     }
 
     /// <summary>Evaluates the whole tensor as float64.</summary>

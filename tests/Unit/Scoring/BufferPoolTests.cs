@@ -83,6 +83,29 @@ public sealed unsafe class BufferPoolTests
         pool.Bytes.ShouldBeLessThanOrEqualTo(pool.PeakBytes);
     }
 
+    [Theory]
+    [InlineData(true)]
+    [InlineData(false)]
+    public void What_follows_smaller_keeps_what_is_lent_and_no_more_than_it_needs(bool reserve)
+    {
+        using var pool = new BufferPool(reserve);
+        BufferPool.Buffer stream = pool.Rent(1_000_000);
+        new Span<float>(stream.Data, 1_000_000).Fill(3f);
+        pool.Return(pool.Rent(20_000_000));
+        pool.Shrink(8_000_000);
+        if (reserve && !OperatingSystem.IsWindows())
+        {
+            pool.Bytes.ShouldBe(12_000_000L);
+        }
+
+        BufferPool.Buffer logits = pool.Rent(2_000_000);
+        new Span<float>(logits.Data, 2_000_000).Fill(4f);
+        Check(stream, 3);
+        pool.Return(logits);
+        pool.Shrink(100_000_000);
+        Check(stream, 3);
+    }
+
     private static void Check(BufferPool.Buffer buffer, int mark) =>
         new ReadOnlySpan<float>(buffer.Data, (int)buffer.Length).IndexOfAnyExcept(mark).ShouldBe(-1);
 }

@@ -60,6 +60,18 @@ internal sealed unsafe class BufferPool(bool reserve = true) : IDisposable
         }
     }
 
+    /// <summary>Gives memory back that is not needed for so many bytes beside what is lent.</summary>
+    public void Shrink(long bytes)
+    {
+        lock (_lock)
+        {
+            foreach (var region in _regions)
+            {
+                region.Shrink(bytes);
+            }
+        }
+    }
+
     /// <summary>
     /// Ends a run: takes back all that is lent (an interrupted run leaves some), and frees what this run did not need, so that one
     /// long text does not hold its memory for all short ones after it.

@@ -113,15 +113,22 @@ internal sealed unsafe class BufferRegion : IDisposable
         }
     }
 
+    /// <summary>Memory goes back to the system that lies higher than what is lent and so many bytes more.</summary>
+    public void Shrink(long bytes)
+    {
+        var used = _free.Count > 0 && _free[^1].Offset + _free[^1].Length == Length ? _free[^1].Offset : Length;
+        if (Touched - used - bytes > Step)
+        {
+            Keep(used + bytes);
+        }
+    }
+
     /// <summary>Ends a run, after which nothing is lent: memory far beyond what it used goes back to the system.</summary>
     public void EndRun()
     {
-        if (_reserved && Touched > TouchedOfRun * 3 / 2)
+        if (Touched > TouchedOfRun * 3 / 2)
         {
-            var page = Environment.SystemPageSize;
-            var keep = (TouchedOfRun + page - 1) / page * page;
-            MemoryPages.Discard(_start + keep, _usable - keep);
-            Touched = TouchedOfRun;
+            Keep(TouchedOfRun);
         }
 
         TouchedOfRun = 0;
@@ -140,6 +147,19 @@ internal sealed unsafe class BufferRegion : IDisposable
         }
 
         _start = null;
+    }
+
+    private void Keep(long bytes)
+    {
+        if (!_reserved)
+        {
+            return;
+        }
+
+        var page = Environment.SystemPageSize;
+        var keep = (bytes + page - 1) / page * page;
+        MemoryPages.Discard(_start + keep, _usable - keep);
+        Touched = bytes;
     }
 
     private bool Use(long end)

@@ -40,6 +40,9 @@ public sealed unsafe partial class CpuEngine : IEngine
     }
 
     /// <inheritdoc/>
+    public void Shrink(long bytes) => _pool.Shrink(bytes);
+
+    /// <inheritdoc/>
     public void Reclaim() => _pool.Reclaim();
 
     /// <summary>Bytes that the engine holds for activations now.</summary>
@@ -120,10 +123,8 @@ public sealed unsafe partial class CpuEngine : IEngine
         ArgumentOutOfRangeException.ThrowIfNotEqual(values.LongLength, (long)outputs * inputs);
 
         // Kept by the matrix itself, so that an adapter's memory goes with it.
-        var kept = GC.AllocateUninitializedArray<float>(values.Length, pinned: true);
-        values.CopyTo(kept, 0);
-        var data = (byte*)System.Runtime.CompilerServices.Unsafe.AsPointer(ref MemoryMarshal.GetArrayDataReference(kept));
-        return new CpuMatrix(new DensePanels(data, DType.F32, outputs, inputs, transposed: false, kept));
+        var kept = new PinnedNumbers(values);
+        return new CpuMatrix(new DensePanels((byte*)kept.Data, DType.F32, outputs, inputs, transposed: false, kept));
     }
 
     /// <inheritdoc/>

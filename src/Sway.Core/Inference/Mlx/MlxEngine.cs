@@ -84,6 +84,12 @@ public sealed unsafe partial class MlxEngine : IEngine
     public T Execute<T>(Func<T> body) => _runtime.Run(body);
 
     /// <inheritdoc/>
+    public void Shrink(long bytes)
+    {
+        // What MLX keeps of freed memory has a limit of its own.
+    }
+
+    /// <inheritdoc/>
     public void Reclaim()
     {
         foreach (MlxTensor tensor in _tensors.ToArray())

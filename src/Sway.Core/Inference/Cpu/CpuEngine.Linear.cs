@@ -129,24 +129,26 @@ public sealed unsafe partial class CpuEngine
         // Terms alone are linear in the strength; gains and replaced matrices interpolate between the two results.
         var interpolate = (delta.Gains is not null || delta.Replacement is not null) && strength != 1.0;
         var termStrength = delta.Gains is null && delta.Replacement is null ? strength : 1.0;
-        using var before = interpolate ? Rows(y, yFirst, rows) : null;
-        using var packed = PackedRows.Create(_pool, _workers, x.Row(xFirst), x.Width, rows, x.Width);
+        using var unchanged = interpolate ? Rows(y, yFirst, rows) : null;
         if (delta.Replacement is CpuMatrix replacement)
         {
-            MatrixProduct.Run(_workers, packed, replacement.Panels, y.Row(yFirst), y.Width, add: false);
+            using var own = PackedRows.Create(_pool, _workers, x.Row(xFirst), x.Width, rows, x.Width);
+            MatrixProduct.Run(_workers, own, replacement.Panels, y.Row(yFirst), y.Width, add: false);
         }
 
+        // The rows lie interleaved for the product with the base already. What shares a tile with them is multiplied too, and not used.
+        using var packed = x.Packed(_workers).TilesOf(xFirst, rows, out var before);
         foreach (var term in delta.Terms)
         {
             var down = ((CpuMatrix)term.A).Panels;
             var up = ((CpuMatrix)term.B).Panels;
             if (down.Outputs > 0)
             {
-                using var low = New(rows, down.Outputs);
+                using var low = New(packed.Rows, down.Outputs);
                 MatrixProduct.Run(_workers, packed, down, low.Data, low.Width, add: false);
                 var factor = (float)(term.Scaling * termStrength);
                 TensorPrimitives.Multiply(low.Span, factor, low.Span);
-                using var packedLow = PackedRows.Create(_pool, _workers, low.Data, low.Width, rows, low.Width);
+                using var packedLow = PackedRows.Create(_pool, _workers, low.Row(before), low.Width, rows, low.Width);
                 MatrixProduct.Run(_workers, packedLow, up, y.Row(yFirst) + term.FirstOutput, y.Width, add: true);
             }
 
@@ -160,7 +162,7 @@ public sealed unsafe partial class CpuEngine
             }
         }
 
-        if (delta.Gains is null && before is null)
+        if (delta.Gains is null && unchanged is null)
         {
             return;
         }
@@ -173,9 +175,9 @@ public sealed unsafe partial class CpuEngine
                 TensorPrimitives.Multiply(to, gains.Values, to);
             }
 
-            if (before is not null)
+            if (unchanged is not null)
             {
-                var from = new Span<float>(before.Row(row), before.Width);
+                var from = new Span<float>(unchanged.Row(row), unchanged.Width);
                 TensorPrimitives.Subtract(to, from, to);
                 TensorPrimitives.FusedMultiplyAdd<float>(to, (float)strength, from, to);
             }

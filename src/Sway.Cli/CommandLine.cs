@@ -62,6 +62,8 @@ internal static class CommandLine
     /// <summary>Runs on the process's console.</summary>
     internal static int Run(string[] args)
     {
+        PlainInspect.Prepare(args);
+
         // Numbers on the command line and in the output never depend on the machine's language.
         CultureInfo.DefaultThreadCurrentCulture = CultureInfo.InvariantCulture;
         CultureInfo.CurrentCulture = CultureInfo.InvariantCulture;

@@ -34,8 +34,10 @@ internal sealed class ModuleTotals
 
         targets.Sort(StringComparer.Ordinal);
         TargetModules = targets;
-        Ranks = ranks[..rankCount];
-        Scalings = scalings[..scalingCount];
+        Ranks = new int[rankCount];
+        Array.Copy(ranks, Ranks, rankCount);
+        Scalings = new double[scalingCount];
+        Array.Copy(scalings, Scalings, scalingCount);
     }
 
     /// <summary>The distinct ranks, ascending.</summary>

@@ -69,7 +69,7 @@ internal sealed class PeftModuleBuilder(TensorFile file, PeftConfig config)
         foreach (string path in _order)
         {
             string owner = PeftTensorName.StripNesting(path, out _);
-            depths[owner] = depths.GetValueOrDefault(owner) + 1;
+            depths[owner] = depths.TryGetValue(owner, out int depth) ? depth + 1 : 1;
         }
 
         foreach (string path in _order)

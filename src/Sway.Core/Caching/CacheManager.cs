@@ -96,6 +96,12 @@ public sealed class CacheManager(CacheStore store)
                 count++;
             }
 
+            if (count == 0 && kind == CacheEntryKind.Scores)
+            {
+                // Its first record is just being written, or never was: it holds nothing.
+                return null;
+            }
+
             string stamp = Path.Combine(folder, marker);
             return new SwayCacheEntry
             {

@@ -239,6 +239,16 @@ public sealed class ScoreCacheTests : IDisposable
     }
 
     [Fact]
+    public void A_folder_without_a_record_is_no_entry()
+    {
+        string folder = Path.Combine(_store.Scores, new string('a', 64));
+        Directory.CreateDirectory(folder);
+        new CacheManager(_store).List().ShouldBeEmpty();
+        File.WriteAllText(Path.Combine(folder, "record"), "x");
+        new CacheManager(_store).List().ShouldHaveSingleItem();
+    }
+
+    [Fact]
     public void Killed_at_random_moments_it_leaves_no_wrong_or_partial_record()
     {
         var random = new Random(9);

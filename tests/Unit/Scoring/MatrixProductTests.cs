@@ -1,4 +1,5 @@
 using System.Runtime.InteropServices;
+using Sway.Inference;
 using Sway.Inference.Cpu;
 using Sway.Tensors;
 
@@ -42,6 +43,70 @@ public sealed unsafe class MatrixProductTests
     {
         MatrixProduct.BlockLength(inputs).ShouldBe(length);
         ((inputs + length - 1) / length).ShouldBe(count);
+    }
+
+    [Theory]
+    [InlineData(40, 70, 3, 0, 40)]
+    [InlineData(40, 70, 3, 7, 20)]
+    [InlineData(40, 200, 17, 11, 14)]
+    [InlineData(26, 64, 40, 12, 12)]
+    [InlineData(25, 33, 8, 24, 1)]
+    [InlineData(1, 100, 8, 0, 1)]
+    [InlineData(1000, 160, 8, 500, 500)]
+    public void An_update_adds_the_bits_of_a_product_of_its_own_to_its_rows_alone(int rows, int outputs, int rank, int first, int count)
+    {
+        const int Inputs = 50;
+        var random = new Random(9);
+        float[] x = Numbers(random, rows * Inputs), w = Numbers(random, outputs * Inputs), a = Numbers(random, rank * Inputs);
+        int offset = outputs > 64 ? GemmKernel.Best.Columns : 0;
+        float[] b = Numbers(random, (outputs - offset) * rank);
+        foreach (int threads in (ReadOnlySpan<int>)[1, 2])
+        {
+            using var pool = new BufferPool();
+            using var workers = new WorkerPool(threads);
+            using var tensor = new CpuTensor(pool, rows, Inputs);
+            x.CopyTo(tensor.Span);
+            float[] y = new float[rows * outputs];
+            fixed (float* pw = w, pa = a, pb = b, py = y)
+            {
+                var term = new LowRankTerm
+                {
+                    A = new CpuMatrix(new DensePanels((byte*)pa, DType.F32, rank, Inputs, transposed: false)),
+                    B = new CpuMatrix(new DensePanels((byte*)pb, DType.F32, outputs - offset, rank, transposed: false)),
+                    Scaling = 0.5,
+                    FirstOutput = offset,
+                };
+                DeltaRange range = new(first, count, new LinearDelta { Terms = [term] }, 0.75);
+                using FusedTerms terms = FusedTerms.Compute(pool, workers, tensor, [range]);
+                terms.Updates.Count.ShouldBe(1);
+                var weights = new DensePanels((byte*)pw, DType.F32, outputs, Inputs, transposed: false);
+                MatrixProduct.Run(workers, tensor.Packed(workers), weights, py, outputs, add: false, updates: terms.Updates);
+            }
+
+            for (int i = 0; i < rows; i++)
+            {
+                ReadOnlySpan<float> row = x.AsSpan(i * Inputs, Inputs);
+                float[] low = new float[rank];
+                for (int r = 0; r < rank; r++)
+                {
+                    low[r] = Chain(row, a.AsSpan(r * Inputs, Inputs)) * 0.375f;
+                }
+
+                for (int j = 0; j < outputs; j++)
+                {
+                    float want = Chain(row, w.AsSpan(j * Inputs, Inputs));
+                    if (i >= first && i < first + count && j >= offset)
+                    {
+                        want = Chain(low, b.AsSpan((j - offset) * rank, rank)) + want;
+                    }
+
+                    if (y[(i * outputs) + j] != want)
+                    {
+                        Assert.Fail($"{threads} thread(s): element ({i}, {j}) is {y[(i * outputs) + j]:R}, not {want:R}");
+                    }
+                }
+            }
+        }
     }
 
     [Fact]

@@ -114,7 +114,14 @@ public sealed unsafe partial class CpuEngine
             var last = rows.FindLastIndex(row => row < range.FirstRow + range.Rows);
             if (first >= 0 && last >= first)
             {
-                Apply(x, first, last - first + 1, y, first, delta, range.Strength);
+                var own = new RowRange(first, last - first + 1);
+                using var terms = FusedTerms.Compute(_pool, _workers, x, [new DeltaRange(own.First, own.Count, delta, range.Strength)]);
+                foreach (var update in terms.Updates)
+                {
+                    AddUpdate(update, y);
+                }
+
+                Apply(x, y, own, delta, range.Strength);
             }
         }
     }

@@ -28,10 +28,11 @@ public sealed unsafe partial class CpuEngine
         var input = (CpuTensor)x;
         var panels = ((CpuMatrix)weight).Panels;
         var result = New(input.Rows, panels.Outputs);
-        MatrixProduct.Run(_workers, input.Packed(_workers), panels, result.Data, result.Width, add: false);
+        using var terms = FusedTerms.Compute(_pool, _workers, input, deltas);
+        MatrixProduct.Run(_workers, input.Packed(_workers), panels, result.Data, result.Width, add: false, updates: terms.Updates);
         foreach (var range in deltas)
         {
-            Apply(input, range.FirstRow, range.Rows, result, range.FirstRow, range.Delta, range.Strength);
+            Apply(input, result, new RowRange(range.FirstRow, range.Rows), range.Delta, range.Strength);
         }
 
         if (bias is CpuVector vector)
@@ -118,10 +119,10 @@ public sealed unsafe partial class CpuEngine
         }
     });
 
-    // What one view adds to rows of a linear layer's result, before the bias.
-    private void Apply(CpuTensor x, int xFirst, int rows, CpuTensor y, int yFirst, LinearDelta delta, double strength)
+    // What one view adds to rows of a linear layer's result, before the bias, as far as it is not in there already.
+    private void Apply(CpuTensor x, CpuTensor y, RowRange range, LinearDelta delta, double strength)
     {
-        if (strength == 0.0 || rows == 0)
+        if (strength == 0.0 || range.Count == 0)
         {
             return;
         }
@@ -129,59 +130,64 @@ public sealed unsafe partial class CpuEngine
         // Terms alone are linear in the strength; gains and replaced matrices interpolate between the two results.
         var interpolate = (delta.Gains is not null || delta.Replacement is not null) && strength != 1.0;
         var termStrength = delta.Gains is null && delta.Replacement is null ? strength : 1.0;
-        using var unchanged = interpolate ? Rows(y, yFirst, rows) : null;
+        using var before = interpolate ? Rows(y, range.First, range.Count) : null;
         if (delta.Replacement is CpuMatrix replacement)
         {
-            using var own = PackedRows.Create(_pool, _workers, x.Row(xFirst), x.Width, rows, x.Width);
-            MatrixProduct.Run(_workers, own, replacement.Panels, y.Row(yFirst), y.Width, add: false);
+            MatrixProduct.Run(_workers, x.Packed(_workers), replacement.Panels, y.Data, y.Width, add: false, range);
         }
 
-        // The rows lie interleaved for the product with the base already. What shares a tile with them is multiplied too, and not used.
-        using var packed = x.Packed(_workers).TilesOf(xFirst, rows, out var before);
         foreach (var term in delta.Terms)
         {
-            var down = ((CpuMatrix)term.A).Panels;
-            var up = ((CpuMatrix)term.B).Panels;
-            if (down.Outputs > 0)
+            if (!FusedTerms.Contains(delta, term, strength))
             {
-                using var low = New(packed.Rows, down.Outputs);
-                MatrixProduct.Run(_workers, packed, down, low.Data, low.Width, add: false);
-                var factor = (float)(term.Scaling * termStrength);
-                TensorPrimitives.Multiply(low.Span, factor, low.Span);
-                using var packedLow = PackedRows.Create(_pool, _workers, low.Row(before), low.Width, rows, low.Width);
-                MatrixProduct.Run(_workers, packedLow, up, y.Row(yFirst) + term.FirstOutput, y.Width, add: true);
+                using var alone = FusedTerms.Compute(_pool, _workers, x, range, term, termStrength);
+                foreach (var update in alone.Updates)
+                {
+                    AddUpdate(update, y);
+                }
             }
+        }
 
+        foreach (var term in delta.Terms)
+        {
             if (term.Bias is CpuVector bias)
             {
-                ForRows(rows, bias.Values.Length, row =>
+                ForRows(range.Count, bias.Values.Length, row =>
                 {
-                    var to = new Span<float>(y.Row(yFirst + row) + term.FirstOutput, bias.Values.Length);
+                    var to = new Span<float>(y.Row(range.First + row) + term.FirstOutput, bias.Values.Length);
                     TensorPrimitives.FusedMultiplyAdd<float>(bias.Values, (float)termStrength, to, to);
                 });
             }
         }
 
-        if (delta.Gains is null && unchanged is null)
+        if (delta.Gains is null && before is null)
         {
             return;
         }
 
-        ForRows(rows, y.Width, row =>
+        ForRows(range.Count, y.Width, row =>
         {
-            var to = new Span<float>(y.Row(yFirst + row), y.Width);
+            var to = new Span<float>(y.Row(range.First + row), y.Width);
             if (delta.Gains is CpuVector gains)
             {
                 TensorPrimitives.Multiply(to, gains.Values, to);
             }
 
-            if (unchanged is not null)
+            if (before is not null)
             {
-                var from = new Span<float>(unchanged.Row(row), unchanged.Width);
+                var from = new Span<float>(before.Row(row), before.Width);
                 TensorPrimitives.Subtract(to, from, to);
                 TensorPrimitives.FusedMultiplyAdd<float>(to, (float)strength, from, to);
             }
         });
+    }
+
+    private void AddUpdate(ProductUpdate update, CpuTensor y)
+    {
+        var first = update.FirstTile * GemmKernel.Best.TileRows;
+        MatrixProduct.Run(
+            _workers, update.Rows, update.Weights, y.Row(first) + update.FirstOutput, y.Width, add: true,
+            update.Range with { First = update.Range.First - first });
     }
 
     private CpuTensor Rows(CpuTensor source, int first, int count)

@@ -62,6 +62,30 @@ internal abstract unsafe class GemmKernel
         }
     }
 
+    /// <summary>As <see cref="Multiply(int, float*, float*, int, float*, nint, bool, byte*, nint)"/> for panels of half as many columns.</summary>
+    /// <param name="packedRows">1, <see cref="SmallRows"/> or <see cref="TileRows"/>; c must have so many rows.</param>
+    /// <param name="a">(depth, packedRows).</param>
+    /// <param name="b">(depth, <see cref="Columns"/> / 2).</param>
+    /// <param name="depth">Number of products in each sum.</param>
+    /// <param name="c">(packedRows, <see cref="Columns"/> / 2), rows <paramref name="stride"/> floats apart.</param>
+    /// <param name="stride">Distance of rows of c in floats.</param>
+    /// <param name="add">Whether to add to c instead of setting it.</param>
+    /// <param name="next">What is wanted next; an address that need not be readable.</param>
+    /// <param name="step">Bytes of it for each of <paramref name="depth"/>.</param>
+    public void MultiplyHalf(int packedRows, float* a, float* b, int depth, float* c, nint stride, bool add, byte* next, nint step)
+    {
+        if (packedRows == TileRows)
+        {
+            FullHalf(a, b, depth, c, stride, add, next, step);
+            return;
+        }
+
+        for (var r = 0; r < packedRows; r++)
+        {
+            RowHalf(a + r, packedRows, b, depth, c + (r * stride), add);
+        }
+    }
+
     /// <summary>A tile of <see cref="TileRows"/> rows.</summary>
     protected abstract void Full(float* a, float* b, int depth, float* c, nint stride, bool add, byte* next, nint step);
 
@@ -70,6 +94,12 @@ internal abstract unsafe class GemmKernel
 
     /// <summary>A tile of one row.</summary>
     protected abstract void Single(float* a, float* b, int depth, float* c, nint stride, bool add);
+
+    /// <summary>A tile of <see cref="TileRows"/> rows and half a panel's columns.</summary>
+    protected abstract void FullHalf(float* a, float* b, int depth, float* c, nint stride, bool add, byte* next, nint step);
+
+    /// <summary>One row of half a panel's columns; its elements lie <paramref name="distance"/> floats apart.</summary>
+    protected abstract void RowHalf(float* a, nint distance, float* b, int depth, float* c, bool add);
 
     private static GemmKernel Choose()
     {

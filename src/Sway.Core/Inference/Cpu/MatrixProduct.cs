@@ -24,14 +24,18 @@ internal static unsafe class MatrixProduct
         return (((inputs + blocks - 1) / blocks) + unit - 1) / unit * unit;
     }
 
-    /// <summary>c = rows times weights, or c += that.</summary>
+    /// <summary>c = rows times weights, or c += that; then what updates add to some of the rows.</summary>
     /// <param name="workers">The threads.</param>
     /// <param name="rows">(rows, inputs).</param>
     /// <param name="weights">(outputs, inputs).</param>
-    /// <param name="c">The first result.</param>
+    /// <param name="c">The result of row 0.</param>
     /// <param name="stride">Distance of result rows in floats.</param>
     /// <param name="add">Whether to add to the result instead of setting it.</param>
-    public static void Run(WorkerPool workers, PackedRows rows, PanelSource weights, float* c, nint stride, bool add)
+    /// <param name="range">The rows to compute, or null for all.</param>
+    /// <param name="updates">Products that are added while the result is in cache.</param>
+    public static void Run(
+        WorkerPool workers, PackedRows rows, PanelSource weights, float* c, nint stride, bool add, RowRange? range = null,
+        IReadOnlyList<ProductUpdate>? updates = null)
     {
         if (rows.Depth != weights.Inputs)
         {
@@ -39,63 +43,43 @@ internal static unsafe class MatrixProduct
         }
 
         var kernel = GemmKernel.Best;
-        var panels = (weights.Outputs + kernel.Columns - 1) / kernel.Columns;
-        var cost = (long)rows.Rows * rows.Depth * weights.Outputs;
+        var wanted = range ?? new RowRange(0, rows.Rows);
+        updates ??= [];
+        var cost = (long)wanted.Count * rows.Depth * weights.Outputs;
         if (rows.Rows == 1)
         {
-            workers.For(panels, cost, panel => Row(kernel, rows.Tile(0), weights, panel, c, add));
+            RunRow(workers, kernel, rows, weights, c, add, cost);
+            foreach (var update in updates)
+            {
+                RunRow(workers, kernel, update.Rows, update.Weights, c + update.FirstOutput, add: true, (long)update.Rows.Depth * update.Weights.Outputs);
+            }
+
             return;
         }
 
         // A unit is some panels times all rows, or a part of them; every thread gets as many units of the same size.
+        var columns = weights.Outputs <= kernel.Columns / 2 ? kernel.Columns / 2 : kernel.Columns;
+        var panels = (weights.Outputs + columns - 1) / columns;
+        var (fromTile, toTile) = (wanted.First / kernel.TileRows, (wanted.End + kernel.TileRows - 1) / kernel.TileRows);
         var largest = ColumnsAtOnce / kernel.Columns;
         var groups = Math.Min(panels, workers.Threads * ((panels + (largest * workers.Threads) - 1) / (largest * workers.Threads)));
-        var chunks = workers.Threads == 1 ? 1 : Math.Clamp(rows.Rows / RowsOfUnit, 1, ((4 * workers.Threads) + groups - 1) / groups);
+        var chunks = workers.Threads == 1 ? 1 : Math.Clamp(wanted.Count / RowsOfUnit, 1, ((4 * workers.Threads) + groups - 1) / groups);
         workers.For(groups * chunks, cost, unit =>
         {
             var (chunk, group) = (unit / groups, unit % groups);
-            var (fromTile, toTile) = (Share(rows.Tiles, chunk, chunks), Share(rows.Tiles, chunk + 1, chunks));
-            var (fromPanel, toPanel) = (Share(panels, group, groups), Share(panels, group + 1, groups));
-            Unit(kernel, rows, fromTile, toTile, weights, fromPanel, toPanel - fromPanel, c, stride, add, workers.Cancellation);
+            var product = new ProductUnit(kernel, columns, rows, weights, wanted, c, stride, add, updates, workers.Cancellation);
+            product.Run(
+                fromTile + Share(toTile - fromTile, chunk, chunks), fromTile + Share(toTile - fromTile, chunk + 1, chunks),
+                Share(panels, group, groups), Share(panels, group + 1, groups));
         });
     }
 
     private static int Share(int count, int part, int parts) => (int)((long)count * part / parts);
 
-    private static void Unit(
-        GemmKernel kernel, PackedRows rows, int fromTile, int toTile, PanelSource weights, int firstPanel, int panels, float* c, nint stride,
-        bool add, CancellationToken cancellation)
+    private static void RunRow(WorkerPool workers, GemmKernel kernel, PackedRows row, PanelSource weights, float* c, bool add, long cost)
     {
-        var columns = kernel.Columns;
-        var length = BlockLength(weights.Inputs);
-        var packed = AlignedScratch.Panel(panels * columns * Math.Min(length, weights.Inputs));
-        for (var k = 0; k < weights.Inputs; k += length)
-        {
-            var depth = Math.Min(length, weights.Inputs - k);
-            for (var p = 0; p < panels; p++)
-            {
-                cancellation.ThrowIfCancellationRequested();
-                var first = (firstPanel + p) * columns;
-                weights.Pack(first, Math.Min(columns, weights.Outputs - first), columns, k, depth, packed + (p * columns * depth));
-            }
-
-            // While the panels pass over a tile of rows, each asks for its share of the next tile.
-            var share = (nint)kernel.TileRows * sizeof(float) / panels;
-            for (var tile = fromTile; tile < toTile; tile++)
-            {
-                cancellation.ThrowIfCancellationRequested();
-                var count = rows.TileRows(tile);
-                var height = kernel.PackedRows(count);
-                var a = rows.Tile(tile) + ((nint)k * height);
-                var next = (byte*)(tile + 1 < toTile ? rows.Tile(tile + 1) + ((nint)k * kernel.TileRows) : a);
-                var to = c + ((nint)tile * kernel.TileRows * stride) + (firstPanel * columns);
-                for (var p = 0; p < panels; p++, to += columns, next += share * depth)
-                {
-                    var valid = Math.Min(columns, weights.Outputs - ((firstPanel + p) * columns));
-                    Tile(kernel, height, count, a, packed + (p * columns * depth), depth, to, stride, valid, add || k > 0, next, share);
-                }
-            }
-        }
+        var panels = (weights.Outputs + kernel.Columns - 1) / kernel.Columns;
+        workers.For(panels, cost, panel => Row(kernel, row.Tile(0), weights, panel, c, add));
     }
 
     // One row: nothing would be gained by a panel that is read once, so the weights are read as they are stored where they can be.
@@ -119,29 +103,6 @@ internal static unsafe class MatrixProduct
             for (var j = 0; j < valid; j++)
             {
                 c[first + j] = add || k > 0 ? sums[j] + c[first + j] : sums[j];
-            }
-        }
-    }
-
-    // One tile, through a scratch tile where the result has fewer rows or columns.
-    private static void Tile(
-        GemmKernel kernel, int height, int rows, float* a, float* b, int depth, float* c, nint stride, int valid, bool add, byte* next, nint step)
-    {
-        if (height == rows && valid == kernel.Columns)
-        {
-            kernel.Multiply(height, a, b, depth, c, stride, add, next, step);
-            return;
-        }
-
-        var scratch = stackalloc float[12 * 32];
-        kernel.Multiply(height, a, b, depth, scratch, kernel.Columns, add: false, next, step);
-        for (var r = 0; r < rows; r++)
-        {
-            var from = scratch + (r * kernel.Columns);
-            var to = c + (r * stride);
-            for (var j = 0; j < valid; j++)
-            {
-                to[j] = add ? from[j] + to[j] : from[j];
             }
         }
     }

@@ -7,9 +7,8 @@ namespace Sway.Inference.Cpu;
 /// <summary>Rows interleaved by k in tiles of the kernel's height: tile t holds rows t*H ... and starts at t*H*depth.</summary>
 internal sealed unsafe class PackedRows : IDisposable
 {
-    private readonly BufferPool? _pool;
+    private readonly BufferPool _pool;
     private readonly BufferPool.Buffer _buffer;
-    private readonly float* _data;
 
     private PackedRows(BufferPool pool, int rows, int depth)
     {
@@ -19,14 +18,6 @@ internal sealed unsafe class PackedRows : IDisposable
         var kernel = GemmKernel.Best;
         var tiles = (rows + kernel.TileRows - 1) / kernel.TileRows;
         _buffer = pool.Rent((long)tiles * kernel.TileRows * depth);
-        _data = _buffer.Data;
-    }
-
-    private PackedRows(PackedRows whole, int firstTile, int rows)
-    {
-        Rows = rows;
-        Depth = whole.Depth;
-        _data = whole.Tile(firstTile);
     }
 
     /// <summary>Number of rows.</summary>
@@ -47,20 +38,8 @@ internal sealed unsafe class PackedRows : IDisposable
         return packed;
     }
 
-    /// <summary>The tiles that hold some rows, without a copy: valid as long as this is.</summary>
-    /// <param name="first">The first row.</param>
-    /// <param name="count">Number of rows.</param>
-    /// <param name="before">Rows of the first tile before the first row; there may be others behind the last.</param>
-    public PackedRows TilesOf(int first, int count, out int before)
-    {
-        var height = GemmKernel.Best.TileRows;
-        before = first % height;
-        var end = Math.Min(Rows, (first + count + height - 1) / height * height);
-        return new PackedRows(this, first / height, end - (first - before));
-    }
-
     /// <summary>The interleaved elements of a tile.</summary>
-    public float* Tile(int tile) => _data + ((long)tile * GemmKernel.Best.TileRows * Depth);
+    public float* Tile(int tile) => _buffer.Data + ((long)tile * GemmKernel.Best.TileRows * Depth);
 
     /// <summary>Rows that count in a tile.</summary>
     public int TileRows(int tile) => Math.Min(GemmKernel.Best.TileRows, Rows - (tile * GemmKernel.Best.TileRows));
@@ -138,7 +117,7 @@ internal sealed unsafe class PackedRows : IDisposable
     }
 
     /// <inheritdoc/>
-    public void Dispose() => _pool?.Return(_buffer);
+    public void Dispose() => _pool.Return(_buffer);
 
     private void Fill(int tile, float* source, nint stride)
     {

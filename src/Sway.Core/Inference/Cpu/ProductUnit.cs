@@ -1,0 +1,151 @@
+namespace Sway.Inference.Cpu;
+
+/// <summary>A part of a product that one thread computes at a time: some panels of columns times some tiles of rows.</summary>
+internal readonly unsafe struct ProductUnit(
+    GemmKernel kernel, int columns, PackedRows rows, PanelSource weights, RowRange range, float* c, nint stride, bool add,
+    IReadOnlyList<ProductUpdate> updates, CancellationToken cancellation)
+{
+    /// <summary>Computes tiles and panels up to and without the last ones named.</summary>
+    public void Run(int fromTile, int toTile, int fromPanel, int toPanel)
+    {
+        var length = MatrixProduct.BlockLength(weights.Inputs);
+        var panels = toPanel - fromPanel;
+        var own = panels * columns * Math.Min(length, weights.Inputs);
+        var packed = AlignedScratch.Panel(own + UpdateFloats(panels));
+        PackUpdates(fromPanel, toPanel, packed + own);
+        for (var k = 0; k < weights.Inputs; k += length)
+        {
+            var depth = Math.Min(length, weights.Inputs - k);
+            for (var panel = fromPanel; panel < toPanel; panel++)
+            {
+                cancellation.ThrowIfCancellationRequested();
+                weights.Pack(
+                    panel * columns, Valid(panel), columns, k, depth, packed + ((panel - fromPanel) * columns * depth));
+            }
+
+            // While the panels pass over a tile of rows, each asks for its share of the next tile.
+            var share = (nint)kernel.TileRows * sizeof(float) / panels;
+            for (var tile = fromTile; tile < toTile; tile++)
+            {
+                cancellation.ThrowIfCancellationRequested();
+                var height = kernel.PackedRows(rows.TileRows(tile));
+                var a = rows.Tile(tile) + ((nint)k * height);
+                var next = (byte*)(tile + 1 < toTile ? rows.Tile(tile + 1) + ((nint)k * kernel.TileRows) : a);
+                for (var panel = fromPanel; panel < toPanel; panel++, next += share * depth)
+                {
+                    Tile(tile, range, panel, height, a, packed + ((panel - fromPanel) * columns * depth), depth, add || k > 0, next, share);
+                }
+
+                if (k + depth == weights.Inputs && updates.Count > 0)
+                {
+                    Update(tile, fromPanel, toPanel, packed + own);
+                }
+            }
+        }
+    }
+
+    private int Valid(int panel) => Math.Min(columns, weights.Outputs - (panel * columns));
+
+    private int UpdateFloats(int panels)
+    {
+        var floats = 0;
+        for (var i = 0; i < updates.Count; i++)
+        {
+            floats += panels * columns * updates[i].Weights.Inputs;
+        }
+
+        return floats;
+    }
+
+    // For each update and panel, (rank, columns); what is outside the update's outputs is not touched and not read.
+    private void PackUpdates(int fromPanel, int toPanel, float* packed)
+    {
+        for (var i = 0; i < updates.Count; i++)
+        {
+            var source = updates[i].Weights;
+            for (var panel = fromPanel; panel < toPanel; panel++, packed += columns * source.Inputs)
+            {
+                var first = (panel * columns) - updates[i].FirstOutput;
+                if (first < 0 || first >= source.Outputs)
+                {
+                    continue;
+                }
+
+                var length = MatrixProduct.BlockLength(source.Inputs);
+                for (var k = 0; k < source.Inputs; k += length)
+                {
+                    source.Pack(
+                        first, Math.Min(columns, source.Outputs - first), columns, k, Math.Min(length, source.Inputs - k), packed + (k * columns));
+                }
+            }
+        }
+    }
+
+    private void Update(int tile, int fromPanel, int toPanel, float* packed)
+    {
+        for (var i = 0; i < updates.Count; i++)
+        {
+            var update = updates[i];
+            var rank = update.Weights.Inputs;
+            var own = tile - update.FirstTile;
+            if (own < 0 || own >= update.Rows.Tiles)
+            {
+                packed += (toPanel - fromPanel) * columns * rank;
+                continue;
+            }
+
+            var height = kernel.PackedRows(update.Rows.TileRows(own));
+            var a = update.Rows.Tile(own);
+            var length = MatrixProduct.BlockLength(rank);
+            for (var panel = fromPanel; panel < toPanel; panel++, packed += columns * rank)
+            {
+                var first = (panel * columns) - update.FirstOutput;
+                if (first < 0 || first >= update.Weights.Outputs)
+                {
+                    continue;
+                }
+
+                var valid = Math.Min(columns, update.Weights.Outputs - first);
+                for (var k = 0; k < rank; k += length)
+                {
+                    var at = a + ((nint)k * height);
+                    Tile(tile, update.Range, panel, height, at, packed + (k * columns), Math.Min(length, rank - k), add: true, (byte*)at, 0, valid);
+                }
+            }
+        }
+    }
+
+    private void Tile(
+        int tile, RowRange wanted, int panel, int height, float* a, float* b, int depth, bool add, byte* next, nint step, int valid = 0)
+    {
+        valid = valid == 0 ? Valid(panel) : valid;
+        var first = tile * kernel.TileRows;
+        var to = c + (first * stride) + (panel * columns);
+        var (from, end) = (Math.Max(0, wanted.First - first), Math.Min(rows.TileRows(tile), wanted.End - first));
+        var whole = valid == columns && from == 0 && end == height;
+
+        // Where the result has fewer rows or columns than the tile: through a scratch tile.
+        var scratch = stackalloc float[12 * 32];
+        var target = whole ? to : scratch;
+        var distance = whole ? stride : columns;
+        var adds = whole && add;
+        if (columns == kernel.Columns)
+        {
+            kernel.Multiply(height, a, b, depth, target, distance, adds, next, step);
+        }
+        else
+        {
+            kernel.MultiplyHalf(height, a, b, depth, target, distance, adds, next, step);
+        }
+
+        for (var r = from; r < end && !whole; r++)
+        {
+            var source = scratch + (r * columns);
+            var destination = to + (r * stride);
+            for (var j = 0; j < valid; j++)
+            {
+                destination[j] = add ? source[j] + destination[j] : source[j];
+            }
+        }
+    }
+}

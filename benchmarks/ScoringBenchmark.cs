@@ -24,10 +24,11 @@ internal static class ScoringBenchmark
             return 0;
         }
 
-        if (arguments.Length == 5 && arguments[0] == "case")
+        if (arguments is ["case", var model, var adapterFolder, var threadCount, var windowCount, .. var how])
         {
             return Case(
-                arguments[1], arguments[2], int.Parse(arguments[3], CultureInfo.InvariantCulture), int.Parse(arguments[4], CultureInfo.InvariantCulture));
+                model, adapterFolder, int.Parse(threadCount, CultureInfo.InvariantCulture), int.Parse(windowCount, CultureInfo.InvariantCulture),
+                how is ["half"] ? Window / 2 : 1);
         }
 
         string count = arguments.Length > 0 ? arguments[0] : "8";
@@ -64,6 +65,8 @@ internal static class ScoringBenchmark
                     }
                 }
             }
+
+            BesideLlama(root, count);
         }
         finally
         {
@@ -71,6 +74,40 @@ internal static class ScoringBenchmark
         }
 
         return 0;
+    }
+
+    // In turns, so that both see the same machine; the median of what each gives.
+    private static void BesideLlama(string root, string count)
+    {
+        if (LlamaPerplexity.Find() is not { } llama)
+        {
+            Console.WriteLine("llama-perplexity (SWAY_LLAMA_PERPLEXITY or PATH) is not there: nothing beside it.");
+            return;
+        }
+
+        int windows = int.Parse(count, CultureInfo.InvariantCulture);
+        (string model, string text) = (Path.Combine(root, "f32.gguf"), Path.Combine(root, "text.txt"));
+        GgufModel.Write(model);
+        File.WriteAllText(text, string.Join(' ', Enumerable.Range(0, 200 * windows).Select(i => string.Create(CultureInfo.InvariantCulture, $"word{i * 7919 % 40_000}"))));
+        long plain = SyntheticModel.Write(Path.Combine(root, "f32"), quantized: false, single: true);
+        Console.WriteLine(FormattableString.Invariant($"float32 weights ({plain / 1e6:F0} MB), one view, {count} windows; llama-perplexity computes logits for every second token"));
+        Console.WriteLine("threads  sway, all scored  sway, second half scored  llama-perplexity   ratios");
+        foreach (int threads in (int[])[1, Environment.ProcessorCount])
+        {
+            string number = threads.ToString(CultureInfo.InvariantCulture);
+            var rounds = new List<(double All, double Half, double Llama)>();
+            for (int round = 0; round < 3; round++)
+            {
+                rounds.Add((
+                    Child("case", Path.Combine(root, "f32"), "-", number, count)[0],
+                    Child("case", Path.Combine(root, "f32"), "-", number, count, "half")[0],
+                    llama.TokensPerSecond(model, text, threads, windows)));
+            }
+
+            double Median(Func<(double All, double Half, double Llama), double> which) => rounds.Select(which).Order().ElementAt(rounds.Count / 2);
+            (double all, double half, double other) = (Median(round => round.All), Median(round => round.Half), Median(round => round.Llama));
+            Console.WriteLine(FormattableString.Invariant($"{threads,7} {all,17:F0} {half,24:F0} {other,17:F0}   {all / other:F2}, {half / other:F2}"));
+        }
     }
 
     private static double[] Child(params string[] arguments)
@@ -88,7 +125,7 @@ internal static class ScoringBenchmark
         return [.. line.Split(' ', StringSplitOptions.RemoveEmptyEntries | StringSplitOptions.TrimEntries).Select(number => double.Parse(number, CultureInfo.InvariantCulture))];
     }
 
-    private static int Case(string model, string adapter, int threads, int count)
+    private static int Case(string model, string adapter, int threads, int count, int firstScored)
     {
         using var session = ScoringSession.Open(model, adapter == "-" ? null : adapter, new ScoringOptions { Threads = threads });
         // New texts in each round: a session keeps what it computed of the base for the next adapter.
@@ -97,7 +134,7 @@ internal static class ScoringBenchmark
         for (int round = 0; round < 3; round++)
         {
             TokenSequence[] windows =
-                [.. Enumerable.Range(0, count).Select(_ => new TokenSequence([.. Enumerable.Range(0, Window).Select(_ => random.Next(SyntheticModel.Vocabulary))], 1))];
+                [.. Enumerable.Range(0, count).Select(_ => new TokenSequence([.. Enumerable.Range(0, Window).Select(_ => random.Next(SyntheticModel.Vocabulary))], firstScored))];
             seconds = Math.Min(seconds, Best.Of(1, () => _ = session.Score(windows).Count()));
         }
 

@@ -9,7 +9,9 @@ internal static class SyntheticModel
 {
     public const int Vocabulary = 49152;
 
-    private const int Hidden = 576, Layers = 30, KeyWidth = 192, Width = 1536, Group = 64;
+    public const int Hidden = 576, Layers = 30, KeyWidth = 192, Width = 1536;
+
+    private const int Group = 64;
 
     private static readonly (string Name, int Outputs, int Inputs)[] s_linears =
     [
@@ -18,18 +20,22 @@ internal static class SyntheticModel
     ];
 
     /// <summary>Writes a model.</summary>
+    /// <param name="folder">Where to.</param>
+    /// <param name="quantized">Whether in 4 bits.</param>
+    /// <param name="single">Whether in float32, not bfloat16, where not quantized.</param>
     /// <returns>Bytes of its weight file.</returns>
-    public static long Write(string folder, bool quantized)
+    public static long Write(string folder, bool quantized, bool single = false)
     {
         Directory.CreateDirectory(folder);
         var tensors = new List<PlannedTensor>();
-        Linear(tensors, "model.embed_tokens", Vocabulary, Hidden, quantized);
+        DType dtype = single ? DType.F32 : DType.BF16;
+        Linear(tensors, "model.embed_tokens", Vocabulary, Hidden, quantized, dtype);
         for (int layer = 0; layer < Layers; layer++)
         {
             string path = $"model.layers.{layer}";
             foreach ((string name, int outputs, int inputs) in s_linears)
             {
-                Linear(tensors, $"{path}.{name}", outputs, inputs, quantized);
+                Linear(tensors, $"{path}.{name}", outputs, inputs, quantized, dtype);
             }
 
             tensors.Add(Ones($"{path}.input_layernorm.weight"));
@@ -72,11 +78,11 @@ internal static class SyntheticModel
         return SafetensorsWriter.Write(Path.Combine(folder, "adapter_model.safetensors"), tensors);
     }
 
-    private static void Linear(List<PlannedTensor> tensors, string module, int outputs, int inputs, bool quantized)
+    private static void Linear(List<PlannedTensor> tensors, string module, int outputs, int inputs, bool quantized, DType dtype)
     {
         if (!quantized)
         {
-            tensors.Add(Random(module + ".weight", DType.BF16, outputs, inputs));
+            tensors.Add(Random(module + ".weight", dtype, outputs, inputs));
             return;
         }
 

@@ -6,7 +6,16 @@ namespace Sway.Unit.Support;
 internal static class SwayProcess
 {
     /// <summary>Starts it with a cache of its own.</summary>
-    public static Process Start(string cache, params string[] args)
+    public static Process Start(string cache, params string[] args) => StartWith(cache, null, args);
+
+    /// <summary>Runs it to its end with a variable of the environment, <c>name=value</c>.</summary>
+    public static (int Code, string Output, string Error) RunWith(string cache, string? variable, params string[] args)
+    {
+        using Process process = StartWith(cache, variable, args);
+        return Finish(process);
+    }
+
+    private static Process StartWith(string cache, string? variable, string[] args)
     {
         var start = new ProcessStartInfo("dotnet") { UseShellExecute = false, RedirectStandardOutput = true, RedirectStandardError = true };
         start.ArgumentList.Add(Path.Combine(AppContext.BaseDirectory, "sway.dll"));
@@ -16,6 +25,11 @@ internal static class SwayProcess
         }
 
         start.Environment["SWAY_CACHE_DIR"] = cache;
+        if (variable?.Split('=') is [var name, var value])
+        {
+            start.Environment[name] = value;
+        }
+
         return Process.Start(start)!;
     }
 

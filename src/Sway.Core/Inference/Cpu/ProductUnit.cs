@@ -122,23 +122,22 @@ internal readonly unsafe struct ProductUnit(
         var first = tile * kernel.TileRows;
         var to = c + (first * stride) + (panel * columns);
         var (from, end) = (Math.Max(0, wanted.First - first), Math.Min(rows.TileRows(tile), wanted.End - first));
-        var whole = valid == columns && from == 0 && end == height;
-
-        // Where the result has fewer rows or columns than the tile: through a scratch tile.
-        var scratch = stackalloc float[12 * 32];
-        var target = whole ? to : scratch;
-        var distance = whole ? stride : columns;
-        var adds = whole && add;
-        if (columns == kernel.Columns)
+        if (valid == columns && from == 0 && end == height)
         {
-            kernel.Multiply(height, a, b, depth, target, distance, adds, next, step);
+            Multiply(height, a, b, depth, to, stride, add, next, step);
         }
         else
         {
-            kernel.MultiplyHalf(height, a, b, depth, target, distance, adds, next, step);
+            Partial(height, new RowRange(from, end - from), valid, a, b, depth, to, add, next, step);
         }
+    }
 
-        for (var r = from; r < end && !whole; r++)
+    // Where the result has fewer rows or columns than the tile: through a scratch tile, which whole tiles need not pay for.
+    private void Partial(int height, RowRange own, int valid, float* a, float* b, int depth, float* to, bool add, byte* next, nint step)
+    {
+        var scratch = stackalloc float[12 * 32];
+        Multiply(height, a, b, depth, scratch, columns, add: false, next, step);
+        for (var r = own.First; r < own.End; r++)
         {
             var source = scratch + (r * columns);
             var destination = to + (r * stride);
@@ -146,6 +145,18 @@ internal readonly unsafe struct ProductUnit(
             {
                 destination[j] = add ? source[j] + destination[j] : source[j];
             }
+        }
+    }
+
+    private void Multiply(int height, float* a, float* b, int depth, float* to, nint distance, bool add, byte* next, nint step)
+    {
+        if (columns == kernel.Columns)
+        {
+            kernel.Multiply(height, a, b, depth, to, distance, add, next, step);
+        }
+        else
+        {
+            kernel.MultiplyHalf(height, a, b, depth, to, distance, add, next, step);
         }
     }
 }

@@ -8,20 +8,28 @@ namespace Sway.Cli;
 /// <param name="Token">Cancelled by Ctrl+C or a request to terminate.</param>
 internal record ItemContext(CommandOutput Output, CancellationToken Token)
 {
-    /// <summary>Runs <paramref name="action"/> for every item; a failing one is reported and the next one follows.</summary>
+    /// <summary>Runs <paramref name="action"/> for every path; a failing one is reported and the next one follows.</summary>
     /// <returns>The exit code of the whole.</returns>
-    internal int ForEach(IEnumerable<string> paths, Action<string> action)
+    internal int ForEach(IEnumerable<string> paths, Action<string> action) => ForEach(paths, Output.Error, action);
+
+    /// <summary>Runs <paramref name="action"/> for every item of an input; a failing one is reported and the next one follows.</summary>
+    /// <returns>The exit code of the whole.</returns>
+    internal int ForEach(IEnumerable<InputItem> items, Action<InputItem> action) =>
+        ForEach(items, (exception, item) => Output.ItemError(exception, item.Id), action);
+
+    private int ForEach<T>(IEnumerable<T> items, Action<Exception, T> report, Action<T> action)
     {
         int code = ExitCode.Done;
-        foreach (string path in paths)
+        foreach (T item in items)
         {
+            Token.ThrowIfCancellationRequested();
             try
             {
-                action(path);
+                action(item);
             }
             catch (Exception exception) when (exception is not (OperationCanceledException or UsageException))
             {
-                Output.Error(exception, path);
+                report(exception, item);
                 code = ExitCode.Failed;
             }
         }

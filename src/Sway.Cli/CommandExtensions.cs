@@ -12,6 +12,9 @@ internal sealed record CommandContext(ParseResult Parse, CommandOutput Output, C
     /// <summary>The value of an option, which has a default where it may be absent.</summary>
     internal T Value<T>(Option<T> option) => Parse.GetValue(option)!;
 
+    /// <summary>Whether the command line names an option.</summary>
+    internal bool Gives(Option option) => Parse.GetResult(option) is { Implicit: false };
+
     /// <summary>The value of an argument.</summary>
     internal T Value<T>(Argument<T> argument) => Parse.GetValue(argument)!;
 }

@@ -1,5 +1,6 @@
 using System.CommandLine;
 using System.CommandLine.Parsing;
+using System.Globalization;
 using System.Text;
 
 namespace Sway.Cli;
@@ -45,6 +46,35 @@ internal static class CommonOptions
     {
         Description = "Do not search for the base model.",
     };
+
+    /// <summary>An option that takes a whole number from <paramref name="least"/> on.</summary>
+    internal static Option<int> Count(string name, string description, string helpName, int standard = 0, int least = 0)
+    {
+        var option = new Option<int>(name) { Description = description, HelpName = helpName, DefaultValueFactory = _ => standard };
+        option.Validators.Add(result =>
+        {
+            if (int.TryParse(result.Tokens is [var token, ..] ? token.Value : null, CultureInfo.InvariantCulture, out int value) && value < least)
+            {
+                result.AddError($"{name}: {value} is less than {least}");
+            }
+        });
+        return option;
+    }
+
+    /// <summary>An option that takes a number within bounds.</summary>
+    internal static Option<double> Number(
+        string name, string description, string helpName, double standard, Predicate<double> allowed, string bounds)
+    {
+        var option = new Option<double>(name) { Description = description, HelpName = helpName, DefaultValueFactory = _ => standard };
+        option.Validators.Add(result =>
+        {
+            if (double.TryParse(result.Tokens is [var token, ..] ? token.Value : null, CultureInfo.InvariantCulture, out double value) && !allowed(value))
+            {
+                result.AddError($"{name}: give {bounds}");
+            }
+        });
+        return option;
+    }
 
     /// <summary>An option that takes one value of an enum, written as <c>kebab-case</c>.</summary>
     internal static Option<T> OneOf<T>(string name, string description, T? standard = null, bool required = false)

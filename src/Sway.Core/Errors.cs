@@ -50,6 +50,16 @@ public sealed class ScoringException(string message, Exception? innerException =
     private protected override string DefaultRemedy => "Check the prompt and the weights: Test-LoraAdapter (sway test) finds numbers that are not finite.";
 }
 
+/// <summary>What is to be measured cannot be read: a broken line of an input file, an item that lacks its text, a file that is no text.</summary>
+public sealed class InputException(string message, Exception? innerException = null)
+    : SwayException(message, innerException)
+{
+    /// <inheritdoc/>
+    public override string Category => "Input";
+
+    private protected override string DefaultRemedy => "Correct the item; the help of the command lists the fields that it reads.";
+}
+
 /// <summary>Why an output cannot be written.</summary>
 public enum OutputErrorKind
 {

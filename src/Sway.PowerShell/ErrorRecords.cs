@@ -17,6 +17,7 @@ internal static class ErrorRecords
             OutputException { Kind: OutputErrorKind.Exists } => ("OutputExists", ErrorCategory.ResourceExists),
             OutputException { Kind: OutputErrorKind.IsSource } => ("OutputIsSource", ErrorCategory.InvalidArgument),
             OutputException => ("InvalidOutput", ErrorCategory.InvalidArgument),
+            InputException => ("InvalidInput", ErrorCategory.InvalidData),
             NativeLibraryException => ("NativeLibraryUnavailable", ErrorCategory.ResourceUnavailable),
             ObjectDisposedException => ("SessionClosed", ErrorCategory.ResourceUnavailable),
             SwayException known => (known.Category + "Failed", ErrorCategory.InvalidResult),

@@ -48,6 +48,20 @@ Describe 'ConvertTo-Token' {
         { ConvertTo-Token 'And' -Model $TestDrive } | Should -Throw -ErrorId 'TokenizationFailed,*' -ExpectedMessage '*cannot be read*'
     }
 
+    It 'takes the tokenizer of an open session' {
+        $session = New-SwaySession $base -Name tokens
+        try {
+            $ids = ('And God' | ConvertTo-Token -Session tokens).Id
+            $ids | Should -Be (ConvertTo-Token 'And God' -Model $base).Id
+            $ids | ConvertFrom-Token -Session $session -SkipSpecial | Should -BeExactly 'And God'
+        }
+        finally {
+            $session | Remove-SwaySession
+        }
+        { ConvertTo-Token 'And' -Session $session } | Should -Throw -ErrorId 'SessionClosed,*'
+        { ConvertTo-Token 'And' -Session none } | Should -Throw -ExpectedMessage '*no session*'
+    }
+
     It 'stops with Select-Object -First' {
         ConvertTo-Token ('And God said ' * 1000) -Model $base | Select-Object -First 1 | Should -HaveCount 1
     }

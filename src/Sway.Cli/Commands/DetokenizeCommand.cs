@@ -1,6 +1,5 @@
 using System.CommandLine;
 using System.Globalization;
-using System.Text.Json;
 using Sway.Cli.Output;
 using Sway.Tokenization;
 
@@ -30,18 +29,11 @@ internal static class DetokenizeCommand
         Tokenizer tokenizer = Tokenizer.Load(ExistingPath.Of(model));
         if (ids is not null)
         {
-            Write(context.Output, null, tokenizer.Decode(ParseIds(ids), skipSpecial));
+            Write(context.Output, tokenizer, null, ParseIds(ids), skipSpecial);
             return ExitCode.Done;
         }
 
-        int code = ExitCode.Done;
-        foreach ((string id, JsonElement item) in InputLines.Read(input!))
-        {
-            context.Token.ThrowIfCancellationRequested();
-            code |= context.ForEach([id], _ => Write(context.Output, id, tokenizer.Decode(IdsOf(item), skipSpecial)));
-        }
-
-        return code;
+        return context.ForEach(InputLines.Read(input!, "\"ids\""), item => Write(context.Output, tokenizer, item.Id, IdsOf(item), skipSpecial));
     }
 
     private static int[] ParseIds(string text) =>
@@ -52,23 +44,18 @@ internal static class DetokenizeCommand
                 : throw new UsageException($"'{part}' is not a token id.")),
     ];
 
-    private static int[] IdsOf(JsonElement item)
+    private static int[] IdsOf(InputItem item) => item.Ids("ids") ?? throw item.Error("there is no \"ids\"");
+
+    private static void Write(CommandOutput output, Tokenizer tokenizer, string? id, int[] ids, bool skipSpecial)
     {
-        if (!item.TryGetProperty("ids", out JsonElement ids) || ids.ValueKind != JsonValueKind.Array)
+        int[] unknown = [.. ids.Where(one => tokenizer.TokenText(one) is null).Distinct()];
+        if (unknown.Length > 0)
         {
-            throw new TokenizationException("The line has no list 'ids'.");
+            string more = unknown.Length > 10 ? ", ..." : "";
+            output.Message($"sway: {(id is null ? "" : $"item {id}: ")}the vocabulary has no token {string.Join(", ", unknown.Take(10))}{more}; the text goes on without it.");
         }
 
-        return
-        [
-            .. ids.EnumerateArray().Select(id => id.ValueKind == JsonValueKind.Number && id.TryGetInt32(out int value)
-                ? value
-                : throw new TokenizationException("The line's 'ids' holds something that is not a token id.")),
-        ];
-    }
-
-    private static void Write(CommandOutput output, string? id, string text)
-    {
+        string text = tokenizer.Decode(ids, skipSpecial);
         if (output.IsJson)
         {
             output.Json(new TextLine(id, text), CliJson.Default.TextLine);

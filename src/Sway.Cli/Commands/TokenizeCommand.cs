@@ -1,6 +1,5 @@
 using System.CommandLine;
 using System.Globalization;
-using System.Text.Json;
 using Sway.Cli.Output;
 using Sway.Tokenization;
 
@@ -46,20 +45,8 @@ internal static class TokenizeCommand
             return ExitCode.Done;
         }
 
-        int code = ExitCode.Done;
-        foreach ((string id, JsonElement item) in InputLines.Read(input!))
-        {
-            context.Token.ThrowIfCancellationRequested();
-            code |= context.ForEach([id], _ => Write(context.Output, tokenizer, id, TextOf(item), special));
-        }
-
-        return code;
+        return context.ForEach(InputLines.Read(input!, "\"text\""), item => Write(context.Output, tokenizer, item.Id, item.Needed("text"), special));
     }
-
-    private static string TextOf(JsonElement item) =>
-        item.TryGetProperty("text", out JsonElement text) && text.ValueKind == JsonValueKind.String
-            ? text.GetString()!
-            : throw new TokenizationException("The line has no string 'text'.");
 
     private static void Write(CommandOutput output, Tokenizer tokenizer, string? id, string text, bool special)
     {

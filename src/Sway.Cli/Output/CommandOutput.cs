@@ -37,9 +37,13 @@ internal sealed class CommandOutput(TextWriter output, TextWriter error, bool js
     }
 
     /// <summary>Reports a failed item: an object on stdout with <c>--json</c>, and always one line on stderr.</summary>
-    internal void Error(Exception exception, string? path)
+    internal void Error(Exception exception, string? path) => Error(ErrorLine.Of(exception, path));
+
+    /// <summary>Reports an item that cannot be measured, by its id.</summary>
+    internal void ItemError(Exception exception, string id) => Error(ErrorLine.OfItem(exception, id));
+
+    private void Error(ErrorLine line)
     {
-        ErrorLine line = ErrorLine.Of(exception, path);
         if (json)
         {
             Json(line, CliJson.Default.ErrorLine);

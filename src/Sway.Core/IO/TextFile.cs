@@ -6,7 +6,7 @@ namespace Sway.IO;
 public static class TextFile
 {
     /// <summary>Reads a file in UTF-8, or in UTF-16 when a byte order mark says so; the mark is left out, line ends stay as they are.</summary>
-    /// <exception cref="ScoringException">The bytes are not text in that encoding.</exception>
+    /// <exception cref="InputException">The bytes are not text in that encoding.</exception>
     public static string Read(string path)
     {
         var bytes = File.ReadAllBytes(path);
@@ -23,7 +23,7 @@ public static class TextFile
         }
         catch (DecoderFallbackException exception)
         {
-            throw new ScoringException("The file is not text in UTF-8.", exception)
+            throw new InputException($"{path} is not text in UTF-8.", exception)
             {
                 Path = path,
                 Offset = exception.Index + mark,

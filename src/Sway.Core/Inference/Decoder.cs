@@ -83,7 +83,16 @@ public sealed class Decoder
     /// <param name="parts">The sequences.</param>
     /// <param name="views">The views.</param>
     /// <param name="cancellationToken">Looked at before each layer; the engine looks at its own inside of operations.</param>
-    public EngineTensor Run(IReadOnlyList<SequencePart> parts, IReadOnlyList<DecoderView> views, CancellationToken cancellationToken)
+    public EngineTensor Run(IReadOnlyList<SequencePart> parts, IReadOnlyList<DecoderView> views, CancellationToken cancellationToken) =>
+        Run(parts, views, null, cancellationToken);
+
+    /// <summary>The hidden states before the final norm, as the other overload gives them, with word of each layer.</summary>
+    /// <param name="parts">The sequences.</param>
+    /// <param name="views">The views.</param>
+    /// <param name="layerDone">Called after each layer with the number of layers done, or null.</param>
+    /// <param name="cancellationToken">Looked at before each layer; the engine looks at its own inside of operations.</param>
+    public EngineTensor Run(
+        IReadOnlyList<SequencePart> parts, IReadOnlyList<DecoderView> views, Action<int>? layerDone, CancellationToken cancellationToken)
     {
         var rows = parts.Sum(part => part.Tokens.Length);
         Passed?.Invoke(rows);
@@ -114,6 +123,7 @@ public sealed class Decoder
                 _layers[layer].Run(ref hidden, layout, Ranges(views, rows, expanded));
                 pages?.Forget(layer);
                 Check(hidden, rows, views, $"layer {layer}");
+                layerDone?.Invoke(layer + 1);
             }
 
             if (!expanded)
@@ -131,7 +141,7 @@ public sealed class Decoder
     }
 
     /// <summary>Logits (rows, vocabulary) of some rows, all those of a view together.</summary>
-    /// <param name="hidden">What <see cref="Run"/> gave.</param>
+    /// <param name="hidden">What Run gave.</param>
     /// <param name="tokens">Tokens of one view in it.</param>
     /// <param name="positions">Rows of one view that are wanted.</param>
     /// <param name="views">The views.</param>

@@ -17,10 +17,10 @@ internal sealed class CachedScorer(ScoringOptions options, ScoringRecorder recor
     /// <param name="views">The views.</param>
     /// <param name="wave">The sequences.</param>
     /// <param name="divergence">Whether divergences are wanted.</param>
-    /// <param name="completed">Called with the index of each sequence that is done.</param>
+    /// <param name="advanced">Called with the share of the wave's tokens that is done.</param>
     /// <param name="cancellationToken">Stops the computation.</param>
     public SequenceScore[] Score(
-        Decoder decoder, IReadOnlyList<DecoderView> views, IReadOnlyList<TokenSequence> wave, bool divergence, Action<int>? completed,
+        Decoder decoder, IReadOnlyList<DecoderView> views, IReadOnlyList<TokenSequence> wave, bool divergence, Action<double>? advanced,
         CancellationToken cancellationToken)
     {
         long started = Stopwatch.GetTimestamp();
@@ -34,17 +34,14 @@ internal sealed class CachedScorer(ScoringOptions options, ScoringRecorder recor
             {
                 missing.Add(i);
             }
-            else
-            {
-                completed?.Invoke(i);
-            }
         }
 
         if (missing.Count > 0)
         {
             TokenSequence[] open = [.. missing.Select(i => wave[i])];
+            double left = (double)open.Sum(sequence => (long)sequence.Ids.Count) / wave.Sum(sequence => (long)sequence.Ids.Count);
             SequenceScore[] computed = Compute(
-                decoder, views, open, both, completed is null ? null : i => completed(missing[i]), cancellationToken);
+                decoder, views, open, both, advanced is null ? null : share => advanced(1.0 - left + (left * share)), cancellationToken);
             bool store = Cache?.CanStore() ?? false;
             for (int i = 0; i < computed.Length; i++)
             {
@@ -56,6 +53,7 @@ internal sealed class CachedScorer(ScoringOptions options, ScoringRecorder recor
             }
         }
 
+        advanced?.Invoke(1.0);
         var items = new RecordedItem[wave.Count];
         int next = 0;
         for (int i = 0; i < items.Length; i++)
@@ -72,17 +70,17 @@ internal sealed class CachedScorer(ScoringOptions options, ScoringRecorder recor
 
     // Where the base's scores of all sequences are known from another adapter, the adapted view runs alone.
     private SequenceScore[] Compute(
-        Decoder decoder, IReadOnlyList<DecoderView> views, TokenSequence[] open, bool divergence, Action<int>? completed,
+        Decoder decoder, IReadOnlyList<DecoderView> views, TokenSequence[] open, bool divergence, Action<double>? advanced,
         CancellationToken cancellationToken)
     {
         ViewScore?[] known = views.Count == 2 && !divergence ? [.. open.Select(_base.Find)] : [];
         if (known.Length > 0 && known.All(score => score is not null))
         {
-            SequenceScore[] adapted = WaveScorer.Score(decoder, [views[1]], open, false, options.SharePrefixes, completed, cancellationToken);
+            SequenceScore[] adapted = WaveScorer.Score(decoder, [views[1]], open, false, options.SharePrefixes, advanced, cancellationToken);
             return [.. adapted.Select((score, i) => new SequenceScore(known[i]!, score.Base, null))];
         }
 
-        SequenceScore[] computed = WaveScorer.Score(decoder, views, open, divergence, options.SharePrefixes, completed, cancellationToken);
+        SequenceScore[] computed = WaveScorer.Score(decoder, views, open, divergence, options.SharePrefixes, advanced, cancellationToken);
         for (int i = 0; i < open.Length; i++)
         {
             _base.Keep(open[i], computed[i].Base);

@@ -1,3 +1,6 @@
+using System.Buffers;
+using Sway.Numerics;
+
 namespace Sway.Scoring;
 
 /// <summary>How tokens are generated.</summary>
@@ -32,13 +35,34 @@ public sealed record GenerationSettings
             return best;
         }
 
-        var values = logits.ToArray();
-        var order = Enumerable.Range(0, values.Length).OrderByDescending(i => values[i]).ThenBy(i => i).ToArray();
-        var weights = order.Select(i => Math.Exp((values[i] - (double)values[order[0]]) / Temperature)).ToArray();
-        var limit = TopP * weights.Sum();
+        var order = ArrayPool<int>.Shared.Rent(logits.Length);
+        var weights = ArrayPool<double>.Shared.Rent(logits.Length);
+        try
+        {
+            DescendingOrder.Of(logits, order.AsSpan(0, logits.Length));
+            return order[Draw(logits, order.AsSpan(0, logits.Length), weights, random)];
+        }
+        finally
+        {
+            ArrayPool<int>.Shared.Return(order);
+            ArrayPool<double>.Shared.Return(weights);
+        }
+    }
+
+    // The place in the order that is drawn. Sums go from the most probable token on, so they have the same bits everywhere.
+    private int Draw(ReadOnlySpan<float> logits, ReadOnlySpan<int> order, Span<double> weights, SplitMix random)
+    {
+        double top = logits[order[0]];
+        var sum = 0.0;
+        for (var i = 0; i < order.Length; i++)
+        {
+            sum += weights[i] = Math.Exp((logits[order[i]] - top) / Temperature);
+        }
+
+        var limit = TopP * sum;
         var kept = 0;
         var mass = 0.0;
-        while (kept < weights.Length && (kept == 0 || mass < limit))
+        while (kept < order.Length && (kept == 0 || mass < limit))
         {
             mass += weights[kept++];
         }
@@ -49,11 +73,11 @@ public sealed record GenerationSettings
             draw -= weights[i];
             if (draw < 0.0)
             {
-                return order[i];
+                return i;
             }
         }
 
-        return order[kept - 1];
+        return kept - 1;
     }
 }
 

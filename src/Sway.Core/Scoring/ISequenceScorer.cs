@@ -12,11 +12,14 @@ public interface ISequenceScorer
     /// <summary>Scores one wave. Results do not depend on what else is in it.</summary>
     /// <param name="wave">The sequences; all valid (<see cref="TokenSequence.Validate"/>).</param>
     /// <param name="divergence">Whether divergences are wanted; they need two views.</param>
-    /// <param name="completed">Called with the index of each sequence as soon as its result is whole, on the caller's thread; or null.</param>
+    /// <param name="advanced">
+    /// Called with the share of the wave that is done, 0 to 1, never less than before, after each layer and each block of logits: one
+    /// long window is a wave. Or null.
+    /// </param>
     /// <param name="cancellationToken">Stops within about 100 ms.</param>
     /// <returns>The result of each sequence, in the order of the wave.</returns>
     /// <exception cref="ScoringException">A number is not finite.</exception>
     /// <exception cref="OperationCanceledException">The run was stopped.</exception>
     SequenceScore[] Score(
-        IReadOnlyList<TokenSequence> wave, bool divergence, Action<int>? completed, CancellationToken cancellationToken);
+        IReadOnlyList<TokenSequence> wave, bool divergence, Action<double>? advanced, CancellationToken cancellationToken);
 }

@@ -1,4 +1,5 @@
 using Sway.Inference;
+using Sway.Numerics;
 
 namespace Sway.Scoring;
 
@@ -122,7 +123,8 @@ public static class NextToken
         var sum = VocabularyMath.LogSumExp(logits);
         var values = logits.ToArray();
         var count = Math.Min(Math.Max(1, topK), values.Length);
-        var order = Enumerable.Range(0, values.Length).OrderByDescending(i => values[i]).ThenBy(i => i).ToArray();
+        var order = new int[values.Length];
+        DescendingOrder.Of(values, order);
         double? tail = count < values.Length ? VocabularyMath.LogSumExp(values, order.AsSpan(count)) - sum : null;
         return new NextTokenView(order[..count], [.. order.Take(count).Select(i => values[i] - sum)], tail);
     }

@@ -143,7 +143,7 @@ public sealed class ScoringSession : IDisposable, ISequenceScorer
     /// <summary>Scores sequences, in waves and in order.</summary>
     /// <param name="sequences">The sequences; each with at least one scored token.</param>
     /// <param name="divergence">Whether divergences are wanted.</param>
-    /// <param name="progress">Receives the tokens of all sequences done so far, after each one.</param>
+    /// <param name="progress">Receives the tokens done so far, in even steps also while one long sequence is computed.</param>
     /// <param name="cancellationToken">Stops within about 100 ms, also in the middle of a large product.</param>
     /// <exception cref="ScoringException">A number is not finite, a token is outside the vocabulary, nothing is scored.</exception>
     public IEnumerable<SequenceScore> Score(
@@ -157,7 +157,7 @@ public sealed class ScoringSession : IDisposable, ISequenceScorer
     /// Gives an item's tokens, null where nothing is to be scored, or throws a <see cref="SwayException"/> that becomes the item's error.
     /// </param>
     /// <param name="divergence">Whether divergences are wanted.</param>
-    /// <param name="progress">Receives the tokens of all items done so far, after each one.</param>
+    /// <param name="progress">Receives the tokens done so far, in even steps also while one long sequence is computed.</param>
     /// <param name="cancellationToken">Stops within about 100 ms, also in the middle of a large product.</param>
     /// <exception cref="OperationCanceledException">It was stopped; items given before are whole.</exception>
     public IEnumerable<ScoredItem<T>> ScoreItems<T>(
@@ -172,7 +172,7 @@ public sealed class ScoringSession : IDisposable, ISequenceScorer
     /// <param name="items">The items; no more of them is read ahead than one wave.</param>
     /// <param name="windows">Gives an item's sequences, or throws a <see cref="SwayException"/> that becomes the item's error.</param>
     /// <param name="divergence">Whether divergences are wanted.</param>
-    /// <param name="progress">Receives the tokens of all sequences done so far, after each one.</param>
+    /// <param name="progress">Receives the tokens done so far, in even steps also while one long sequence is computed.</param>
     /// <param name="cancellationToken">Stops within about 100 ms, also in the middle of a large product.</param>
     /// <exception cref="OperationCanceledException">It was stopped; items given before are whole.</exception>
     public IEnumerable<ScoredGroup<T>> ScoreGroups<T>(
@@ -204,8 +204,8 @@ public sealed class ScoringSession : IDisposable, ISequenceScorer
 
     /// <inheritdoc/>
     SequenceScore[] ISequenceScorer.Score(
-        IReadOnlyList<TokenSequence> wave, bool divergence, Action<int>? completed, CancellationToken cancellationToken) => Cached(
-        (scorer, decoder, views) => scorer.Score(decoder, views, wave, divergence, completed, cancellationToken),
+        IReadOnlyList<TokenSequence> wave, bool divergence, Action<double>? advanced, CancellationToken cancellationToken) => Cached(
+        (scorer, decoder, views) => scorer.Score(decoder, views, wave, divergence, advanced, cancellationToken),
         cancellationToken);
 
     /// <summary>Runs a body that has the engine for itself; no tensor that it makes outlives it.</summary>

@@ -34,11 +34,12 @@ internal sealed class WavePipeline(ISequenceScorer scorer, int waveTokens, bool 
             var added = wave.Cost(scored);
             if (wave.Items.Count > 0 && wave.Tokens + added > Limit(wave, sequence))
             {
-                foreach (var result in Run(wave, divergence, Report, cancellationToken))
+                foreach (var result in Run(wave, divergence, progress, done, cancellationToken))
                 {
                     yield return result;
                 }
 
+                done += wave.Valid;
                 wave = new Wave<T>(sharePrefixes);
                 added = wave.Cost(scored);
             }
@@ -46,12 +47,10 @@ internal sealed class WavePipeline(ISequenceScorer scorer, int waveTokens, bool 
             wave.Add(item, sequence, error, added);
         }
 
-        foreach (var result in Run(wave, divergence, Report, cancellationToken))
+        foreach (var result in Run(wave, divergence, progress, done, cancellationToken))
         {
             yield return result;
         }
-
-        void Report(TokenSequence sequence) => progress?.Report(done += sequence.Ids.Count);
     }
 
     // Beside a sequence longer than a wave there is room for as much again: what shares it would else compute it anew.
@@ -59,11 +58,11 @@ internal sealed class WavePipeline(ISequenceScorer scorer, int waveTokens, bool 
         sharePrefixes ? Math.Max(waveTokens, 2 * Math.Max(wave.Longest, next?.Ids.Count ?? 0)) : waveTokens;
 
     private IEnumerable<ScoredItem<T>> Run<T>(
-        Wave<T> wave, bool divergence, Action<TokenSequence> report, CancellationToken cancellationToken)
+        Wave<T> wave, bool divergence, IProgress<long>? progress, long before, CancellationToken cancellationToken)
     {
         var good = wave.Items.Where(item => item.Error is null && item.Sequence is not null).Select(item => item.Sequence!).ToArray();
-        var reported = new bool[good.Length];
-        var scores = Score(good, 0, divergence, Once, cancellationToken);
+        var reported = before;
+        var scores = Score(good, before, divergence, progress is null ? null : Report, cancellationToken);
         var next = 0;
         foreach (var (item, sequence, error) in wave.Items)
         {
@@ -71,27 +70,29 @@ internal sealed class WavePipeline(ISequenceScorer scorer, int waveTokens, bool 
             yield return new ScoredItem<T>(item, sequence, score, failure);
         }
 
-        void Once(int index)
+        // A wave that is computed again, one by one, shows nothing new until it is further than the first time.
+        void Report(long done)
         {
-            if (!reported[index])
+            if (done > reported)
             {
-                reported[index] = true;
-                report(good[index]);
+                progress!.Report(reported = done);
             }
         }
     }
 
     private (SequenceScore? Score, SwayException? Error)[] Score(
-        TokenSequence[] wave, int first, bool divergence, Action<int> report, CancellationToken cancellationToken)
+        TokenSequence[] wave, long before, bool divergence, Action<long>? report, CancellationToken cancellationToken)
     {
         if (wave.Length == 0)
         {
             return [];
         }
 
+        var tokens = wave.Sum(sequence => (long)sequence.Ids.Count);
         try
         {
-            var scores = scorer.Score(wave, divergence, i => report(first + i), cancellationToken);
+            var scores = scorer.Score(
+                wave, divergence, report is null ? null : share => report(before + (long)(share * tokens)), cancellationToken);
             return [.. scores.Select(score => ((SequenceScore?)score, (SwayException?)null))];
         }
         catch (ScoringException e) when (wave.Length == 1)
@@ -101,7 +102,12 @@ internal sealed class WavePipeline(ISequenceScorer scorer, int waveTokens, bool 
         catch (ScoringException)
         {
             // Alone each has the same bits as together, so only the one at fault fails.
-            return [.. wave.Select((one, i) => Score([one], first + i, divergence, report, cancellationToken)[0])];
+            return [.. wave.Select(one =>
+            {
+                var alone = Score([one], before, divergence, report, cancellationToken)[0];
+                before += one.Ids.Count;
+                return alone;
+            })];
         }
     }
 
@@ -115,6 +121,9 @@ internal sealed class WavePipeline(ISequenceScorer scorer, int waveTokens, bool 
         public int Tokens { get; private set; }
 
         public int Longest { get; private set; }
+
+        /// <summary>Tokens of the sequences that are scored, counted once for each.</summary>
+        public long Valid { get; private set; }
 
         public int Cost(TokenSequence? sequence)
         {
@@ -141,6 +150,7 @@ internal sealed class WavePipeline(ISequenceScorer scorer, int waveTokens, bool 
             {
                 _ids.Add(sequence.Ids as int[] ?? [.. sequence.Ids]);
                 Longest = Math.Max(Longest, sequence.Ids.Count);
+                Valid += sequence.Ids.Count;
             }
         }
     }

@@ -11,7 +11,7 @@ internal static class WaveScorer
     /// <summary>Scores; results stand in the order of the sequences.</summary>
     public static SequenceScore[] Score(
         Decoder decoder, IReadOnlyList<DecoderView> views, IReadOnlyList<TokenSequence> wave, bool divergence, bool sharePrefixes,
-        Action<int>? completed, CancellationToken cancellationToken)
+        Action<double>? advanced, CancellationToken cancellationToken)
     {
         var results = new SequenceScore[wave.Count];
         for (var s = 0; s < results.Length; s++)
@@ -22,8 +22,12 @@ internal static class WaveScorer
 
         var tree = TokenTree.Make(wave, sharePrefixes, decoder.RopeVariant);
         var parts = tree.Nodes.Select(node => new SequencePart(node.Tokens, node.Start, node.SequenceLength, null, node.Parent)).ToArray();
-        using var hidden = decoder.Run(parts, views, cancellationToken);
-        ReadLogits(decoder, views, wave, tree, hidden, results, completed, cancellationToken);
+
+        // The head is counted as one layer more.
+        double steps = decoder.Spec.Layers.Count + 1;
+        using var hidden = decoder.Run(parts, views, advanced is null ? null : layers => advanced(layers / steps), cancellationToken);
+        ReadLogits(
+            decoder, views, wave, tree, hidden, results, advanced is null ? null : share => advanced((steps - 1 + share) / steps), cancellationToken);
         return results;
     }
 
@@ -34,10 +38,9 @@ internal static class WaveScorer
 
     private static void ReadLogits(
         Decoder decoder, IReadOnlyList<DecoderView> views, IReadOnlyList<TokenSequence> wave, TokenTree tree, EngineTensor hidden,
-        SequenceScore[] results, Action<int>? completed, CancellationToken cancellationToken)
+        SequenceScore[] results, Action<double>? advanced, CancellationToken cancellationToken)
     {
         // A row that several sequences go through is multiplied with the head once and read by each.
-        var left = results.Select(result => result.Base.LogProbs.Length).ToArray();
         var targets = Targets(wave, tree).ToArray();
         Array.Sort(targets, static (a, b) => a.Row != b.Row ? a.Row - b.Row : a.Sequence != b.Sequence ? a.Sequence - b.Sequence : a.Index - b.Index);
         var block = (int)Math.Clamp(LogitsAtOnce / decoder.Spec.VocabularySize / views.Count, 16, 1024);
@@ -48,7 +51,7 @@ internal static class WaveScorer
         for (var next = 0; next < targets.Length;)
         {
             cancellationToken.ThrowIfCancellationRequested();
-            var (first, count) = (next, 0);
+            var count = 0;
             for (; next < targets.Length && (count < block || targets[next].Row == rows[count - 1]); next++)
             {
                 if (count == 0 || targets[next].Row != rows[count - 1])
@@ -61,13 +64,7 @@ internal static class WaveScorer
             starts[count] = next;
             using var logits = decoder.Logits(hidden, tree.Tokens, rows.AsSpan(0, count), views);
             decoder.Engine.ForEach(count, i => Read(decoder.Engine, logits, i, count, targets.AsSpan(starts[i]..starts[i + 1]), wave, results));
-            foreach (var target in targets.AsSpan(first..next))
-            {
-                if (--left[target.Sequence] == 0)
-                {
-                    completed?.Invoke(target.Sequence);
-                }
-            }
+            advanced?.Invoke((double)next / targets.Length);
         }
     }
 

@@ -3,7 +3,7 @@ using System.Management.Automation;
 namespace Sway.PowerShell.Commands;
 
 /// <summary>ConvertFrom-Token: token ids to one text.</summary>
-[Cmdlet(VerbsData.ConvertFrom, "Token")]
+[Cmdlet(VerbsData.ConvertFrom, "Token", DefaultParameterSetName = ModelSet)]
 [OutputType(typeof(string))]
 public sealed class ConvertFromTokenCommand : TokenizerCommand
 {

@@ -4,7 +4,7 @@ using Sway.Tokenization;
 namespace Sway.PowerShell.Commands;
 
 /// <summary>ConvertTo-Token: text to tokens, exactly as AutoTokenizer gives them.</summary>
-[Cmdlet(VerbsData.ConvertTo, "Token")]
+[Cmdlet(VerbsData.ConvertTo, "Token", DefaultParameterSetName = ModelSet)]
 [OutputType(typeof(Token))]
 public sealed class ConvertToTokenCommand : TokenizerCommand
 {

@@ -111,7 +111,23 @@ public sealed class BatchTests
         results[2].Error.ShouldBeNull();
         results[3].Error.ShouldBeOfType<TokenizationException>();
         results[4].Score!.Base.LogProbs.ShouldBe(results[0].Score!.Base.LogProbs);
-        progress.Values.ShouldBe([3L, 6L]);
+        progress.Values[^1].ShouldBe(6L);
+        progress.Values.ShouldBeInOrder();
+    }
+
+    [Fact]
+    public void Progress_goes_on_within_one_long_window()
+    {
+        using ScoringSession session = Open("llama-gqa", "all");
+        int[] ids = Golden.Ints(Golden.Read("llama-gqa").GetProperty("sequences")[2]);
+        var progress = new Recorder();
+
+        _ = session.Score([new TokenSequence(ids, 1)], false, progress, TestContext.Current.CancellationToken).Single();
+
+        progress.Values.Count.ShouldBeGreaterThan(session.Config.Int("num_hidden_layers"));
+        progress.Values.ShouldBeInOrder();
+        progress.Values[0].ShouldBeInRange(1, ids.Length - 1);
+        progress.Values[^1].ShouldBe(ids.Length);
     }
 
     [Fact]

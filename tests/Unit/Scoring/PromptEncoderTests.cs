@@ -101,7 +101,7 @@ public sealed class PromptEncoderTests : IDisposable
         File.WriteAllBytes(path, [0xFF, 0xFE, (byte)'a', 0]);
         TextFile.Read(path).ShouldBe("a");
         File.WriteAllBytes(path, [(byte)'a', 0xE9, (byte)'b']);
-        Should.Throw<ScoringException>(() => TextFile.Read(path)).Offset.ShouldBe(1);
+        Should.Throw<InputException>(() => TextFile.Read(path)).Offset.ShouldBe(1);
     }
 
     [Fact]

@@ -12,7 +12,7 @@ internal static class DivergenceCommand
         var command = new Command("divergence", "Give the exact divergences between base and adapted distributions.");
         MeasureOptions measure = new MeasureOptions().AddTo(command);
         var file = new Option<string?>("--text-file") { Description = "One text.", HelpName = "FILE" };
-        var input = new Option<string?>("--input") { Description = "JSON Lines: id, text, or ids.", HelpName = "FILE" };
+        var input = new Option<string?>("--input") { Description = "JSON Lines: id, text, or ids, or as for score.", HelpName = "FILE" };
         var prompt = new Option<string?>("--prompt") { Description = "One prompt.", HelpName = "TEXT" };
         var completion = new Option<string?>("--completion") { Description = "Its completion; only its positions count.", HelpName = "TEXT" };
         foreach (Option option in (Option[])[file, input, prompt, completion])
@@ -27,64 +27,85 @@ internal static class DivergenceCommand
                 throw new UsageException("divergence needs --adapter");
             }
 
+            List<InputItem> items = Items(context.Value(file), context.Value(input), context.Value(prompt), context.Value(completion));
             using ScoringSession session = measure.Open(context);
             var text = new TextTokens(session, measure.Bos(context));
-            List<JsonObject> items = context.Value(prompt) is { } one
-                ? [new JsonObject { ["id"] = "0", ["prompt"] = one, ["completion"] = context.Value(completion), ["text"] = one }]
-                : [.. TextItems.Read(context.Value(file), context.Value(input))];
-            return measure.ForEachAdapter(context, session, adapter =>
+            return measure.ForEachAdapter(context, session, run =>
             {
-                int code = ExitCode.Done;
-                foreach (ScoredGroup<JsonObject> scored in session.ScoreGroups(items, Windows, true, null, context.Token))
-                {
-                    string id = MeasureInput.Id(scored.Item) ?? string.Empty;
-                    if (scored.Error is { } error)
+                var plans = new Dictionary<InputItem, Plan>(ReferenceEqualityComparer.Instance);
+                return run.WriteAll(
+                    progress => session.ScoreGroups(
+                        items, item => (plans[item] = Plan.Of(item, text, session)).Windows, true, progress, context.Token),
+                    scored => (scored.Item, scored.Error),
+                    scored =>
                     {
-                        context.Output.Error(error, id);
-                        code = ExitCode.Failed;
-                        continue;
-                    }
-
-                    Write(context, session.Backend, id, adapter, [.. scored.Scores.Select(score => score.Divergence!)]);
-                }
-
-                return code;
+                        plans.Remove(scored.Item, out Plan? plan);
+                        Write(run, scored.Item.Id, plan!, [.. scored.Scores.Select(score => score.Divergence!)]);
+                    });
             });
-
-            IReadOnlyList<TokenSequence> Windows(JsonObject item) => item["completion"] is not null
-                ? [text.Completion(item, BoundaryMode.Joint).Sequence]
-                : text.Rolling(item, RollingPreset.Full).Plan(RollingPreset.Full, session.MaxPositions);
         });
     }
 
-    private static void Write(CommandContext context, string backend, string id, string? adapter, IReadOnlyList<DivergenceScore> scores)
+    private static List<InputItem> Items(string? file, string? input, string? prompt, string? completion)
+    {
+        MeasureItems.Exclude(prompt, "--prompt", (file, "--text-file"), (input, "--input"));
+        if (prompt is null)
+        {
+            return completion is null
+                ? MeasureItems.Texts(file, input, "\"text\" or \"ids\", or \"prompt\" and \"completion\"")
+                : throw new UsageException("--completion needs --prompt");
+        }
+
+        return
+        [
+            InputItem.Of(completion is null
+                ? new JsonObject { ["text"] = prompt }
+                : new JsonObject { ["prompt"] = prompt, ["completion"] = completion }),
+        ];
+    }
+
+    private static void Write(MeasureRun run, string id, Plan plan, IReadOnlyList<DivergenceScore> scores)
     {
         var all = new DivergenceScore(
             [.. scores.SelectMany(score => score.AdaptedBase)], [.. scores.SelectMany(score => score.BaseAdapted)],
             [.. scores.SelectMany(score => score.JensenShannon)]);
-        var line = new JsonObject { ["id"] = id };
-        if (adapter is not null)
+        int count = all.AdaptedBase.Length;
+        if (!run.Context.Output.IsJson)
         {
-            line["adapter"] = adapter;
+            run.Context.Output.Line(
+                $"{run.Label(id)}  tokens {count}  mean KL {all.AdaptedBase.DefaultIfEmpty().Average():F6}  mean JS {all.JensenShannon.DefaultIfEmpty().Average():F6}");
+            return;
         }
 
-        line["tokenCount"] = all.AdaptedBase.Length;
-        if (all.AdaptedBase.Length > 0)
+        JsonObject line = run.Begin(id);
+        line["tokenCount"] = count;
+        line["tokenIds"] = MeasureLine.Array(plan.Windows.SelectMany(window => window.Ids.Skip(window.FirstScored)));
+        line["bos"] = plan.Bos.ToString();
+        if (count > 0)
         {
             line["meanKlAdaptedBase"] = all.AdaptedBase.Average();
             line["meanKlBaseAdapted"] = all.BaseAdapted.Average();
             line["meanJs"] = all.JensenShannon.Average();
+            line["maxJs"] = all.JensenShannon.Max();
         }
 
-        line["divergence"] = MeasureInput.Divergence(all);
-        line["backend"] = backend;
-        if (context.Output.IsJson)
+        line["divergence"] = MeasureLine.Divergence(all);
+        run.Write(line);
+    }
+
+    // What is compared of an item, and what was done about a start token.
+    private sealed record Plan(BosAction Bos, IReadOnlyList<TokenSequence> Windows)
+    {
+        internal static Plan Of(InputItem item, TextTokens text, ScoringSession session)
         {
-            MeasureInput.Write(context, line);
-            return;
-        }
+            if (TextTokens.IsCompletion(item))
+            {
+                CompletionTokens tokens = text.Completion(item, BoundaryMode.Joint);
+                return new Plan(tokens.Bos, [tokens.Sequence]);
+            }
 
-        context.Output.Line(
-            $"{id}{(adapter is null ? string.Empty : " " + adapter)}  tokens {all.AdaptedBase.Length}  mean KL {all.AdaptedBase.DefaultIfEmpty().Average():F6}  mean JS {all.JensenShannon.DefaultIfEmpty().Average():F6}");
+            RollingText rolling = text.Rolling(item, RollingPreset.Full);
+            return new Plan(rolling.Bos, rolling.Plan(RollingPreset.Full, session.MaxPositions));
+        }
     }
 }

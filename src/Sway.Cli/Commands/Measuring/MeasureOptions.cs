@@ -15,12 +15,10 @@ internal sealed class MeasureOptions
     };
 
     private readonly Option<BackendChoice> _backend = CommonOptions.OneOf("--backend", "The engine.", (BackendChoice?)BackendChoice.Auto);
-    private readonly Option<int> _threads = new("--threads") { Description = "Threads; 0 = one for each processor.", HelpName = "N" };
+    private readonly Option<int> _threads = CommonOptions.Count("--threads", "Threads; 0 = one for each processor.", "N");
     private readonly Option<PrecisionChoice> _precision = CommonOptions.OneOf("--precision", "The arithmetic.", (PrecisionChoice?)PrecisionChoice.Float32);
-    private readonly Option<double> _strength = new("--strength")
-    {
-        Description = "Strength of the adapter: 0 = base, 1 = the adapter, anything between or beyond.", HelpName = "L", DefaultValueFactory = _ => 1.0,
-    };
+    private readonly Option<double> _strength = CommonOptions.Number(
+        "--strength", "Strength of the adapter: 0 = base, 1 = the adapter, anything between or beyond.", "L", 1.0, double.IsFinite, "a finite number");
 
     private readonly Option<BosMode> _bos = CommonOptions.OneOf("--bos", "Whether a start token is put in front.", (BosMode?)BosMode.Auto);
     private readonly Option<bool> _detailed = new("--detailed") { Description = "Numbers of each token too." };
@@ -64,20 +62,23 @@ internal sealed class MeasureOptions
     }
 
     /// <summary>Runs a body for each adapter, or once without one; a failing adapter is reported and the next one follows.</summary>
-    internal int ForEachAdapter(CommandContext context, ScoringSession session, Func<string?, int> body)
+    internal int ForEachAdapter(CommandContext context, ScoringSession session, Func<MeasureRun, int> body)
     {
         string[] adapters = Adapters(context);
         if (adapters.Length == 0)
         {
-            return body(null);
+            return body(Run(null));
         }
 
         int code = ExitCode.Done;
         int failed = context.ForEach(adapters, adapter =>
         {
             session.Attach(ExistingPath.Of(adapter));
-            code = Math.Max(code, body(adapters.Length > 1 ? adapter : null));
+            code = Math.Max(code, body(Run(adapter)));
         });
         return Math.Max(code, failed);
+
+        MeasureRun Run(string? adapter) => new(
+            context, session, adapter, adapters.Length > 1, context.Value(_strength), context.Value(_precision));
     }
 }

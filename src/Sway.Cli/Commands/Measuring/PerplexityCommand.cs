@@ -1,6 +1,6 @@
 using System.CommandLine;
+using System.Globalization;
 using System.Text.Json.Nodes;
-using Sway.IO;
 using Sway.Scoring;
 
 namespace Sway.Cli.Commands.Measuring;
@@ -15,8 +15,8 @@ internal static class PerplexityCommand
         var file = new Option<string?>("--text-file") { Description = "One text.", HelpName = "FILE" };
         var input = new Option<string?>("--input") { Description = "JSON Lines: id, text, or ids.", HelpName = "FILE" };
         Option<RollingPreset> preset = CommonOptions.OneOf("--preset", "How windows are cut.", (RollingPreset?)RollingPreset.Full);
-        var window = new Option<int>("--window") { Description = "Tokens of a window; 0 = the model's maximum.", HelpName = "N" };
-        var stride = new Option<int>("--stride") { Description = "Tokens that windows of the preset full advance; 0 = half a window.", HelpName = "N" };
+        Option<int> window = CommonOptions.Count("--window", "Tokens of a window; 0 = the model's maximum.", "N");
+        Option<int> stride = CommonOptions.Count("--stride", "Tokens that windows of the preset full advance; 0 = half a window.", "N");
         foreach (Option option in (Option[])[file, input, preset, window, stride])
         {
             command.Options.Add(option);
@@ -24,77 +24,88 @@ internal static class PerplexityCommand
 
         return command.Runs(context =>
         {
+            RollingPreset rule = context.Value(preset);
+            if (context.Value(stride) > 0 && rule != RollingPreset.Full)
+            {
+                throw new UsageException($"--stride belongs to the preset full; {CommonOptions.Kebab(rule.ToString())} has its own rule");
+            }
+
+            List<InputItem> items = MeasureItems.Texts(context.Value(file), context.Value(input));
             using ScoringSession session = measure.Open(context);
             var text = new TextTokens(session, measure.Bos(context));
-            var items = TextItems.Read(context.Value(file), context.Value(input)).ToList();
-            var texts = new Dictionary<JsonObject, RollingText>(ReferenceEqualityComparer.Instance);
             int length = context.Value(window) > 0 ? context.Value(window) : session.MaxPositions;
-            return measure.ForEachAdapter(context, session, adapter =>
+            return measure.ForEachAdapter(context, session, run =>
             {
-                int code = ExitCode.Done;
-                foreach (ScoredGroup<JsonObject> scored in session.ScoreGroups(items, Windows, false, null, context.Token))
-                {
-                    string id = MeasureInput.Id(scored.Item) ?? string.Empty;
-                    if (scored.Error is { } error)
+                var plans = new Dictionary<InputItem, Plan>(ReferenceEqualityComparer.Instance);
+                return run.WriteAll(
+                    progress => session.ScoreGroups(items, Windows, false, progress, context.Token),
+                    scored => (scored.Item, scored.Error),
+                    scored =>
                     {
-                        context.Output.Error(error, id);
-                        code = ExitCode.Failed;
-                        continue;
-                    }
+                        plans.Remove(scored.Item, out Plan? plan);
+                        Write(run, scored.Item.Id, plan!, scored.Scores, measure.Detailed(context));
+                    });
 
-                    texts.Remove(scored.Item, out RollingText? rolling);
-                    int? bytes = rolling!.ScoredBytes(context.Value(preset), length);
-                    Write(context, session, id, adapter, bytes, scored.Scores, measure.Detailed(context));
+                IReadOnlyList<TokenSequence> Windows(InputItem item)
+                {
+                    RollingText rolling = text.Rolling(item, rule);
+                    var plan = new Plan(rule, length, rolling, rolling.Plan(rule, length, context.Value(stride)));
+                    plans[item] = plan;
+                    return plan.Windows;
                 }
-
-                return code;
             });
-
-            IReadOnlyList<TokenSequence> Windows(JsonObject item)
-            {
-                RollingPreset rule = context.Value(preset);
-                RollingText rolling = text.Rolling(item, rule);
-                texts[item] = rolling;
-                return rolling.Plan(rule, length, context.Value(stride));
-            }
         });
     }
 
-    private static void Write(
-        CommandContext context, ScoringSession session, string id, string? adapter, int? bytes, IReadOnlyList<SequenceScore> scores, bool detailed)
+    private static void Write(MeasureRun run, string id, Plan plan, IReadOnlyList<SequenceScore> scores, bool detailed)
     {
-        var line = new JsonObject { ["id"] = id };
-        if (adapter is not null)
+        double[] inBase = [.. scores.SelectMany(score => score.Base.LogProbs)];
+        double[]? adapted = run.Session.HasAdapter ? [.. scores.SelectMany(score => score.Adapted!.LogProbs)] : null;
+        if (!run.Context.Output.IsJson)
         {
-            line["adapter"] = adapter;
-        }
-
-        line["base"] = View([.. scores.SelectMany(score => score.Base.LogProbs)], bytes, detailed);
-        if (session.HasAdapter)
-        {
-            line["adapted"] = View([.. scores.SelectMany(score => score.Adapted!.LogProbs)], bytes, detailed);
-        }
-
-        line["backend"] = session.Backend;
-        if (context.Output.IsJson)
-        {
-            MeasureInput.Write(context, line);
+            string other = adapted is null ? string.Empty : $"  adapted {Shown(adapted)}";
+            run.Context.Output.Line($"{run.Label(id)}  perplexity: base {Shown(inBase)}{other}");
             return;
         }
 
-        string adapted = line["adapted"] is { } other ? $"  adapted {Number(other)}" : string.Empty;
-        context.Output.Line($"{id}{(adapter is null ? string.Empty : " " + adapter)}  perplexity: base {Number(line["base"]!)}{adapted}");
+        JsonObject line = run.Begin(id);
+        line["tokenCount"] = inBase.Length;
+        line["preset"] = plan.Preset.ToString();
+        line["window"] = plan.Window;
+        line["windowCount"] = plan.Windows.Count;
+        line["bos"] = plan.Text.Bos.ToString();
+        if (detailed)
+        {
+            line["tokenIds"] = MeasureLine.Array(plan.Windows.SelectMany(window => window.Ids.Skip(window.FirstScored)));
+        }
 
-        static string Number(JsonNode view) => view["perplexity"] is { } value ? value.GetValue<double>().ToString("F4", System.Globalization.CultureInfo.InvariantCulture) : "none";
+        int? bytes = plan.Text.ScoredBytes(plan.Preset, plan.Window);
+        line["base"] = View(inBase, bytes, detailed);
+        if (adapted is not null)
+        {
+            line["adapted"] = View(adapted, bytes, detailed);
+            double delta = adapted.Sum() - inBase.Sum();
+            line["deltaLogProb"] = delta;
+            if (adapted.Length > 0)
+            {
+                line["deltaPerToken"] = delta / adapted.Length;
+            }
+        }
+
+        run.Write(line);
     }
+
+    private static double? Perplexity(double[] logProbs) => logProbs.Length > 0 ? Math.Exp(-logProbs.Sum() / logProbs.Length) : null;
+
+    private static string Shown(double[] logProbs) => Perplexity(logProbs)?.ToString("F4", CultureInfo.InvariantCulture) ?? "none";
 
     private static JsonObject View(double[] logProbs, int? bytes, bool detailed)
     {
         double total = logProbs.Sum();
         var view = new JsonObject { ["logProb"] = total, ["tokenCount"] = logProbs.Length };
-        if (logProbs.Length > 0)
+        if (Perplexity(logProbs) is { } perplexity)
         {
-            view["perplexity"] = Math.Exp(-total / logProbs.Length);
+            view["perplexity"] = perplexity;
         }
 
         if (bytes is > 0)
@@ -104,26 +115,12 @@ internal static class PerplexityCommand
 
         if (detailed)
         {
-            view["tokenLogProbs"] = MeasureInput.Array(logProbs);
+            view["tokenLogProbs"] = MeasureLine.Array(logProbs);
         }
 
         return view;
     }
-}
 
-/// <summary>Texts from a file, or items from a file of lines.</summary>
-internal static class TextItems
-{
-    /// <summary>The items.</summary>
-    internal static IEnumerable<JsonObject> Read(string? textFile, string? input)
-    {
-        if (input is not null)
-        {
-            return MeasureInput.Read(input);
-        }
-
-        return textFile is not null
-            ? [new JsonObject { ["id"] = Path.GetFileNameWithoutExtension(textFile), ["text"] = TextFile.Read(ExistingPath.Of(textFile)) }]
-            : throw new UsageException("give --text-file or --input");
-    }
+    // How a text was cut, for its result to say.
+    private sealed record Plan(RollingPreset Preset, int Window, RollingText Text, IReadOnlyList<TokenSequence> Windows);
 }

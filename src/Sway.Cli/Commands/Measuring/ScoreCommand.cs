@@ -24,70 +24,42 @@ internal static class ScoreCommand
 
         return command.Runs(context =>
         {
+            List<InputItem> items = MeasureItems.Completions(context.Value(input), context.Value(prompt), context.Value(completion));
             using ScoringSession session = measure.Open(context);
-            var items = Items(context.Value(input), context.Value(prompt), context.Value(completion)).ToList();
             var text = new TextTokens(session, measure.Bos(context));
             return measure.ForEachAdapter(
-                context, session, adapter => Score(context, session, text, items, adapter, context.Value(divergence), context.Value(boundary)));
+                context, session, run => Score(run, text, items, context.Value(divergence), context.Value(boundary)));
         });
     }
 
-    private static IEnumerable<JsonObject> Items(string? input, string? prompt, string? completion)
+    private static int Score(MeasureRun run, TextTokens text, List<InputItem> items, bool divergence, BoundaryMode boundary)
     {
-        if (input is not null)
-        {
-            return MeasureInput.Read(input);
-        }
-
-        return prompt is not null && completion is not null
-            ? [new JsonObject { ["id"] = "0", ["prompt"] = prompt, ["completion"] = completion }]
-            : throw new UsageException("score needs --input, or --prompt and --completion");
-    }
-
-    private static int Score(
-        CommandContext context, ScoringSession session, TextTokens text, List<JsonObject> items, string? adapter, bool divergence,
-        BoundaryMode boundary)
-    {
-        int code = ExitCode.Done;
         var pending = items.Select(item => new PendingScore(item));
-        foreach (ScoredItem<PendingScore> scored in session.ScoreItems(pending, one => one.Tokenize(text, boundary), divergence, null, context.Token))
-        {
-            string id = MeasureInput.Id(scored.Item.Item) ?? string.Empty;
-            if (scored.Score is { } score)
-            {
-                Write(context, session, text, id, adapter, scored.Item.Tokens!, score);
-                continue;
-            }
-
-            context.Output.Error(scored.Error!, id);
-            code = ExitCode.Failed;
-        }
-
-        return code;
+        return run.WriteAll(
+            progress => run.Session.ScoreItems(pending, one => one.Tokenize(text, boundary), divergence, progress, run.Context.Token),
+            scored => (scored.Item.Item, scored.Error),
+            scored => Write(run, text, scored.Item.Item.Id, scored.Item.Tokens!, scored.Score!));
     }
 
-    private static void Write(
-        CommandContext context, ScoringSession session, TextTokens text, string id, string? adapter, CompletionTokens tokens, SequenceScore score)
+    private static void Write(MeasureRun run, TextTokens text, string id, CompletionTokens tokens, SequenceScore score)
     {
-        if (!context.Output.IsJson)
+        double? delta = score.Adapted?.Total - score.Base.Total;
+        if (!run.Context.Output.IsJson)
         {
-            string change = score.Adapted is null ? string.Empty : $"  adapted {score.Adapted.Total:F4}  change {score.Adapted.Total - score.Base.Total:+0.0000;-0.0000}";
-            context.Output.Line($"{id}{(adapter is null ? string.Empty : " " + adapter)}  base {score.Base.Total:F4}{change}");
+            string change = score.Adapted is null ? string.Empty : $"  adapted {score.Adapted.Total:F4}  change {delta:+0.0000;-0.0000}";
+            run.Context.Output.Line($"{run.Label(id)}  base {score.Base.Total:F4}{change}");
             return;
         }
 
-        var line = new JsonObject { ["id"] = id };
-        if (adapter is not null)
+        JsonObject line = run.Begin(id);
+        int[] scored = [.. tokens.Sequence.Ids.Skip(tokens.Sequence.FirstScored)];
+        line["tokenIds"] = MeasureLine.Array(scored);
+        if (text.Encoder.Texts(scored) is { } texts)
         {
-            line["adapter"] = adapter;
+            line["tokens"] = MeasureLine.Array(texts);
         }
 
-        line["tokenIds"] = MeasureInput.Array(tokens.Sequence.Ids.Skip(tokens.Sequence.FirstScored));
-        if (text.Encoder.Texts(tokens.Sequence.Ids.Skip(tokens.Sequence.FirstScored)) is { } texts)
-        {
-            line["tokens"] = new JsonArray([.. texts.Select(token => (JsonNode)JsonValue.Create(token))]);
-        }
-
+        line["tokenCount"] = scored.Length;
         line["promptTokenCount"] = tokens.Sequence.FirstScored;
         line["boundary"] = tokens.Boundary.ToString();
         if (tokens.MergedPromptBytes > 0)
@@ -100,32 +72,32 @@ internal static class ScoreCommand
         if (score.Adapted is { } adapted)
         {
             line["adapted"] = View(adapted);
-            line["deltaLogProb"] = adapted.Total - score.Base.Total;
+            line["deltaLogProb"] = delta;
+            line["deltaPerToken"] = delta / scored.Length;
         }
 
         if (score.Divergence is { } divergence)
         {
-            line["divergence"] = MeasureInput.Divergence(divergence);
+            line["divergence"] = MeasureLine.Divergence(divergence);
         }
 
-        line["backend"] = session.Backend;
-        MeasureInput.Write(context, line);
-    }
-
-    // An item on its way through a batch.
-    private sealed class PendingScore(JsonObject item)
-    {
-        public JsonObject Item { get; } = item;
-
-        public CompletionTokens? Tokens { get; private set; }
-
-        public TokenSequence Tokenize(TextTokens text, BoundaryMode boundary) => (Tokens = text.Completion(Item, boundary)).Sequence;
+        run.Write(line);
     }
 
     private static JsonObject View(ViewScore score) => new()
     {
         ["logProb"] = score.Total,
-        ["tokenLogProbs"] = MeasureInput.Array(score.LogProbs),
-        ["ranks"] = MeasureInput.Array(score.Ranks),
+        ["tokenLogProbs"] = MeasureLine.Array(score.LogProbs),
+        ["ranks"] = MeasureLine.Array(score.Ranks),
     };
+
+    // An item on its way through a batch.
+    private sealed class PendingScore(InputItem item)
+    {
+        public InputItem Item { get; } = item;
+
+        public CompletionTokens? Tokens { get; private set; }
+
+        public TokenSequence Tokenize(TextTokens text, BoundaryMode boundary) => (Tokens = text.Completion(Item, boundary)).Sequence;
+    }
 }

@@ -1,4 +1,3 @@
-using System.Text.Json.Nodes;
 using Sway.Scoring;
 
 namespace Sway.Cli.Commands.Measuring;
@@ -9,20 +8,20 @@ internal sealed class TextTokens(ScoringSession session, BosMode bos)
     /// <summary>The rules that both front ends share.</summary>
     internal PromptEncoder Encoder { get; } = new(session.ModelPath, session.Config, bos);
 
+    /// <summary>Whether an item is a prompt with a completion, and not a whole text.</summary>
+    internal static bool IsCompletion(InputItem item) => item.Has("completion") || item.Has("completionIds");
+
     /// <summary>The tokens of a prompt and its completion.</summary>
-    internal CompletionTokens Completion(JsonObject item, BoundaryMode boundary) =>
-        MeasureInput.Ids(item, "promptIds") is { } prompt && MeasureInput.Ids(item, "completionIds") is { } completion
+    internal CompletionTokens Completion(InputItem item, BoundaryMode boundary) =>
+        item.Ids("promptIds") is { } prompt && item.Ids("completionIds") is { } completion
             ? PromptEncoder.Completion(prompt, completion)
-            : Encoder.Completion(Needed(item, "prompt"), Needed(item, "completion"), boundary);
+            : Encoder.Completion(item.Needed("prompt"), item.Needed("completion"), boundary);
 
     /// <summary>A text for windows.</summary>
-    internal RollingText Rolling(JsonObject item, RollingPreset preset) => MeasureInput.Ids(item, "ids") is { } ids
+    internal RollingText Rolling(InputItem item, RollingPreset preset) => item.Ids("ids") is { } ids
         ? Encoder.Rolling(ids, preset)
-        : Encoder.Rolling(Needed(item, "text"), preset);
+        : Encoder.Rolling(item.Needed("text"), preset);
 
     /// <summary>The tokens of a prompt with its start token.</summary>
-    internal int[] Prompt(JsonObject item) => MeasureInput.Ids(item, "promptIds") ?? Encoder.Prompt(Needed(item, "prompt"));
-
-    private static string Needed(JsonObject item, string name) =>
-        MeasureInput.Text(item, name) ?? throw new AdapterFormatException($"The item has no {name}.");
+    internal int[] Prompt(InputItem item) => item.Ids("promptIds") ?? Encoder.Prompt(item.Needed("prompt"));
 }

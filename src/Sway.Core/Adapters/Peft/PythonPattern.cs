@@ -3,8 +3,8 @@ using System.Text.RegularExpressions;
 namespace Sway.Adapters.Peft;
 
 /// <summary>
-/// A key of PEFT's rank_pattern or alpha_pattern: <c>re.match(rf"(.*\.)?({key})$", path)</c> with Python's rules.
-/// Syntax that .NET reads differently is refused rather than guessed at.
+/// A key of PEFT's rank_pattern or alpha_pattern, <c>re.match(rf"(.*\.)?({key})$", path)</c>, or a pattern of target_modules,
+/// <c>re.fullmatch(key, path)</c>, with Python's rules. Syntax that .NET reads differently is translated or refused, never guessed at.
 /// </summary>
 internal sealed class PythonPattern
 {
@@ -13,37 +13,23 @@ internal sealed class PythonPattern
 
     private readonly Regex _regex;
 
+    /// <summary>Reads a pattern.</summary>
+    /// <param name="key">The pattern as the configuration has it.</param>
+    /// <param name="whole">Whether it is matched with the whole path, and not with its end.</param>
+    /// <exception cref="ArgumentException">It is not Python's syntax, or .NET would read it differently.</exception>
     public PythonPattern(string key, bool whole = false)
     {
         Key = key;
-        if (key.Contains("-[", StringComparison.Ordinal) || HasForeignGroup(key) || key.Contains(@"\p", StringComparison.Ordinal)
-            || key.Contains(@"\G", StringComparison.Ordinal) || key.Contains(@"\z", StringComparison.Ordinal))
-        {
-            throw new ArgumentException($"the pattern {key} uses syntax that is not Python's", nameof(key));
-        }
+        string translated = PythonPatternTranslator.Translate(key);
 
         // PEFT's own two groups are kept: a key's back-references count them.
-        string translated = key.Replace("(?P<", "(?<", StringComparison.Ordinal).Replace(@"\Z", @"\z", StringComparison.Ordinal);
         _regex = new Regex(whole ? $@"\A(?:{translated})\z" : $@"\A(.*\.)?({translated})$", RegexOptions.CultureInvariant, s_limit);
     }
 
+    /// <summary>The pattern as the configuration has it.</summary>
     public string Key { get; }
 
+    /// <summary>Whether a module's path matches.</summary>
     /// <exception cref="RegexMatchTimeoutException">The pattern backtracks without end.</exception>
     public bool Matches(string path) => _regex.IsMatch(path);
-
-    private static bool HasForeignGroup(string key)
-    {
-        for (int at = key.IndexOf("(?", StringComparison.Ordinal); at >= 0; at = key.IndexOf("(?", at + 2, StringComparison.Ordinal))
-        {
-            string rest = key[(at + 2)..];
-            if (!(rest.StartsWith(':') || rest.StartsWith('=') || rest.StartsWith('!') || rest.StartsWith("<=", StringComparison.Ordinal)
-                || rest.StartsWith("<!", StringComparison.Ordinal) || rest.StartsWith("P<", StringComparison.Ordinal)))
-            {
-                return true;
-            }
-        }
-
-        return false;
-    }
 }

@@ -25,7 +25,8 @@ internal static class ConversionBenchmark
 
     public static int Run(string[] arguments)
     {
-        string root = arguments.Length > 0 ? arguments[0] : Directory.CreateTempSubdirectory("sway-bench-").FullName;
+        using var folder = new BenchmarkFolder(arguments.Length > 0 ? arguments[0] : null);
+        string root = folder.Path;
         foreach (DType dtype in (DType[])[DType.F32, DType.BF16])
         {
             string source = Path.Combine(root, $"adapter-{dtype}");
@@ -62,7 +63,6 @@ internal static class ConversionBenchmark
                 $"{dtype,-5} {bytes / 1e6:0} MB, medians (best) of {Rounds} in ms: convert {Text(converting)}, read+write+fsync {Text(plain)}, cp, which flushes nothing, {Text(copying)}; ratio {Median(converting) / Median(plain):0.00} ({converting.Min() / plain.Min():0.00}) of read+write+fsync, {Median(converting) / Median(copying):0.00} ({converting.Min() / copying.Min():0.00}) of cp; managed heap {peak / 1e6:0} MB"));
         }
 
-        Directory.Delete(root, recursive: true);
         return 0;
     }
 

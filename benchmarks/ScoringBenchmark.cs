@@ -32,7 +32,8 @@ internal static class ScoringBenchmark
         }
 
         string count = arguments.Length > 0 ? arguments[0] : "8";
-        string root = Directory.CreateTempSubdirectory("sway-bench-").FullName;
+        var folder = new BenchmarkFolder();
+        string root = folder.Path;
         try
         {
             long plain = SyntheticModel.Write(Path.Combine(root, "bf16"), quantized: false);
@@ -70,7 +71,7 @@ internal static class ScoringBenchmark
         }
         finally
         {
-            Directory.Delete(root, recursive: true);
+            folder.Dispose();
         }
 
         return 0;

@@ -20,7 +20,8 @@ internal static class StartupBenchmark
     public static int Run(string[] arguments)
     {
         string command = arguments.Length > 0 ? arguments[0] : FindCommand();
-        string folder = Directory.CreateTempSubdirectory("sway-bench-").FullName;
+        using var temporary = new BenchmarkFolder();
+        string folder = temporary.Path;
         long length = WriteSparseAdapter(folder);
         string self = Path.Combine(AppContext.BaseDirectory, "Sway.Benchmarks.dll");
         var empty = new List<double>();
@@ -38,7 +39,6 @@ internal static class StartupBenchmark
 
         Console.WriteLine(FormattableString.Invariant(
             $"inspect of {length / 1e9:0.0} GB, medians (best) of {Rounds} in ms: {Median(inspecting):0.0} ({inspecting.Min():0.0}); an empty program {Median(empty):0.0} ({empty.Min():0.0}); over process start {Median(inspecting) - Median(empty):0.0} ({inspecting.Min() - empty.Min():0.0})"));
-        Directory.Delete(folder, recursive: true);
         return 0;
     }
 

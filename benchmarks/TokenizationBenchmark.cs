@@ -80,8 +80,8 @@ internal static class TokenizationBenchmark
     /// <summary>A vocabulary of 256k tokens, each with its merge, as a real tokenizer.json writes them.</summary>
     private static void MeasureLoading()
     {
-        var folder = Directory.CreateTempSubdirectory("sway-benchmark");
-        var path = Path.Combine(folder.FullName, "tokenizer.json");
+        using var folder = new BenchmarkFolder();
+        var path = Path.Combine(folder.Path, "tokenizer.json");
         File.WriteAllText(path, LargeTokenizer(256_000));
         var best = double.MaxValue;
         for (var i = 0; i < 6; i++)
@@ -96,7 +96,6 @@ internal static class TokenizationBenchmark
         }
 
         Console.WriteLine($"load 256k tokens, best of 6: {best:F0} ms ({new FileInfo(path).Length / 1e6:F1} MB)");
-        folder.Delete(recursive: true);
     }
 
     private static string LargeTokenizer(int count)

@@ -46,7 +46,7 @@ internal static class InputLines
         }
         catch (JsonException exception)
         {
-            return InputItem.Broken(place, place.Error($"not JSON{At(exception)}: {Reason(exception)}", exception));
+            return InputItem.Broken(place, place.Error($"not JSON: {JsonFile.Describe(exception, oneLine: true)}", exception));
         }
         catch (InvalidOperationException exception)
         {
@@ -69,16 +69,6 @@ internal static class InputLines
                 reader.GetString();
             }
         }
-    }
-
-    private static string At(JsonException exception) =>
-        exception.BytePositionInLine is { } position ? $" at byte {position + 1}" : string.Empty;
-
-    // The parser counts lines within the text it got, which is always one line here.
-    private static string Reason(JsonException exception)
-    {
-        int end = exception.Message.IndexOf(" LineNumber: ", StringComparison.Ordinal);
-        return (end < 0 ? exception.Message : exception.Message[..end]).TrimEnd('.', ' ');
     }
 
     private static byte[] InUtf8(string path)

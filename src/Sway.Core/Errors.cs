@@ -20,6 +20,16 @@ public sealed class UnsupportedModelException(string message, Exception? innerEx
     private protected override string DefaultRemedy => "Compare the model's config.json with the original; sway doctor lists the architectures that are computed.";
 }
 
+/// <summary>A base model's folder lacks a file, or its configuration is not one.</summary>
+public sealed class ModelFormatException(string message, Exception? innerException = null)
+    : SwayException(message, innerException)
+{
+    /// <inheritdoc/>
+    public override string Category => "ModelFormat";
+
+    private protected override string DefaultRemedy => "Name the folder that holds the base model's config.json and safetensors weights, whole and as they were published.";
+}
+
 /// <summary>A tokenizer cannot be read, or a text cannot be tokenized as asked.</summary>
 public sealed class TokenizationException(string message, Exception? innerException = null)
     : SwayException(message, innerException)

@@ -13,6 +13,7 @@ internal static class ErrorRecords
         {
             ConversionRefusedException => ("ConversionRefused", ErrorCategory.InvalidData),
             AdapterFormatException => ("InvalidAdapter", ErrorCategory.InvalidData),
+            ModelFormatException => ("InvalidModel", ErrorCategory.InvalidData),
             UnsupportedModelException => ("UnsupportedModel", ErrorCategory.NotImplemented),
             OutputException { Kind: OutputErrorKind.Exists } => ("OutputExists", ErrorCategory.ResourceExists),
             OutputException { Kind: OutputErrorKind.IsSource } => ("OutputIsSource", ErrorCategory.InvalidArgument),

@@ -19,8 +19,13 @@ $configuration = New-PesterConfiguration
 $configuration.Run.Path = $Path
 $configuration.Run.PassThru = $true
 $configuration.Output.Verbosity = 'None'
-$result = Invoke-Pester -Configuration $configuration
-Remove-Item $env:SWAY_CACHE_DIR -Recurse -Force -ErrorAction Ignore
+try {
+    $result = Invoke-Pester -Configuration $configuration
+}
+finally {
+    Remove-Item $env:SWAY_CACHE_DIR -Recurse -Force -ErrorAction Ignore
+}
+
 foreach ($test in $result.Tests) {
     $name = $test.ExpandedPath
     switch ($test.Result) {

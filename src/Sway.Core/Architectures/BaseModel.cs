@@ -96,13 +96,13 @@ public sealed class BaseModel : IDisposable
     public TensorFile? Weights => _weights.Value;
 
     /// <summary>Opens a folder with a config.json.</summary>
-    /// <exception cref="AdapterFormatException">There is no config.json, or it is not a model's configuration.</exception>
+    /// <exception cref="ModelFormatException">There is no config.json, or it is not a model's configuration.</exception>
     public static BaseModel Open(string folder)
     {
         string path = System.IO.Path.Combine(folder, "config.json");
         if (!File.Exists(path))
         {
-            throw new AdapterFormatException($"{folder} is not a base model: it has no config.json.")
+            throw new ModelFormatException($"{folder} is not a base model: it has no config.json.")
             {
                 Path = folder,
                 Remedy = "Name the folder that holds the base model's config.json.",
@@ -118,7 +118,7 @@ public sealed class BaseModel : IDisposable
         }
         catch (JsonException e)
         {
-            throw new AdapterFormatException($"{path} is not a model's configuration: {e.Message}.", e) { Path = path };
+            throw new ModelFormatException($"{path} is not a model's configuration: {e.Message.TrimEnd('.')}.", e) { Path = path };
         }
     }
 

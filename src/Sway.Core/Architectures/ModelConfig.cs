@@ -19,14 +19,14 @@ public sealed class ModelConfig
         _root = root;
         if (modelType is not null)
         {
-            ModelType = root.ValueKind == JsonValueKind.Object ? modelType : throw new AdapterFormatException($"{path}: not a JSON object.");
+            ModelType = root.ValueKind == JsonValueKind.Object ? modelType : throw NotConfiguration(path, "it is not a JSON object");
             return;
         }
 
         ModelType = root.ValueKind == JsonValueKind.Object && root.TryGetProperty("model_type", out var type)
             && type.ValueKind == JsonValueKind.String
             ? type.GetString()!
-            : throw new AdapterFormatException($"{path}: no model_type.");
+            : throw NotConfiguration(path, "it has no model_type");
     }
 
     /// <summary>Where the configuration was read.</summary>
@@ -39,13 +39,13 @@ public sealed class ModelConfig
     public bool? TieWordEmbeddings => Has("tie_word_embeddings") ? Flag("tie_word_embeddings", false) : null;
 
     /// <summary>Reads <c>config.json</c> of a model folder.</summary>
-    /// <exception cref="AdapterFormatException">The file is absent or not a JSON object with a model type.</exception>
+    /// <exception cref="ModelFormatException">The file is absent or not a JSON object with a model type.</exception>
     public static ModelConfig Load(string folder)
     {
         var path = System.IO.Path.Combine(folder, "config.json");
         if (!File.Exists(path))
         {
-            throw new AdapterFormatException($"{path}: the model folder has no config.json.");
+            throw new ModelFormatException($"{folder} is not a model's folder: it has no config.json.") { Path = folder };
         }
 
         return Read(path, null);
@@ -55,12 +55,15 @@ public sealed class ModelConfig
     /// <param name="folder">The model's folder.</param>
     /// <param name="file">The file's name.</param>
     /// <param name="modelType">The model type, which such a file does not name.</param>
-    /// <exception cref="AdapterFormatException">The file is not a JSON object.</exception>
+    /// <exception cref="ModelFormatException">The file is not a JSON object.</exception>
     public static ModelConfig? LoadFields(string folder, string file, string modelType)
     {
         var path = System.IO.Path.Combine(folder, file);
         return File.Exists(path) ? Read(path, modelType) : null;
     }
+
+    private static ModelFormatException NotConfiguration(string path, string reason, Exception? inner = null) =>
+        new($"{path} is not a model's configuration: {reason.TrimEnd('.')}.", inner) { Path = path };
 
     private static ModelConfig Read(string path, string? modelType)
     {
@@ -70,7 +73,7 @@ public sealed class ModelConfig
         }
         catch (JsonException e)
         {
-            throw new AdapterFormatException($"{path}: {e.Message}", e);
+            throw NotConfiguration(path, e.Message, e);
         }
     }
 

@@ -7,7 +7,7 @@ namespace Sway.IO;
 /// Reads JSON files that nobody vouches for: of bounded size and depth, and every text in them valid Unicode, so that no later access
 /// to a value can fail because of it.
 /// </summary>
-internal static class JsonFile
+public static class JsonFile
 {
     private const int MaximumDepth = 64;
 
@@ -31,9 +31,27 @@ internal static class JsonFile
     /// <exception cref="JsonException">As for <see cref="Read"/>.</exception>
     public static JsonElement Parse(ReadOnlyMemory<byte> json)
     {
-        CheckTexts(json.Span);
-        using JsonDocument document = JsonDocument.Parse(json, new JsonDocumentOptions { MaxDepth = MaximumDepth });
-        return document.RootElement.Clone();
+        try
+        {
+            CheckTexts(json.Span);
+            using JsonDocument document = JsonDocument.Parse(json, new JsonDocumentOptions { MaxDepth = MaximumDepth });
+            return document.RootElement.Clone();
+        }
+        catch (JsonException e) when (e.LineNumber is not null)
+        {
+            throw new JsonException(Describe(e), e.Path, e.LineNumber, e.BytePositionInLine, e);
+        }
+    }
+
+    /// <summary>What the parser says, with the place counted from 1, as editors count, in place of its own ending.</summary>
+    /// <param name="exception">The parser's.</param>
+    /// <param name="oneLine">Whether the text is one line, so that the number says nothing.</param>
+    public static string Describe(JsonException exception, bool oneLine = false)
+    {
+        int end = exception.Message.IndexOf(" LineNumber: ", StringComparison.Ordinal);
+        string reason = (end < 0 ? exception.Message : exception.Message[..end]).TrimEnd('.', ' ');
+        string line = oneLine || exception.LineNumber is null ? "" : $"line {exception.LineNumber + 1}, ";
+        return end >= 0 && exception.BytePositionInLine is { } position ? $"{reason} ({line}byte {position + 1})" : reason;
     }
 
     /// <summary>The same as nodes that can be changed. Of members of one name the last one counts, as it does in Python.</summary>

@@ -4,9 +4,9 @@ namespace Sway.Tensors;
 public static class BaseWeightFiles
 {
     /// <summary>The index of a sharded model, else the single weights file.</summary>
-    /// <exception cref="AdapterFormatException">The folder holds no safetensors weights, or several without an index.</exception>
+    /// <exception cref="ModelFormatException">The folder holds no safetensors weights, or several without an index.</exception>
     public static string Find(string folder) => TryFind(folder)
-        ?? throw new AdapterFormatException($"{folder} holds no model.safetensors and no model.safetensors.index.json.")
+        ?? throw new ModelFormatException($"{folder} holds no model.safetensors and no model.safetensors.index.json.")
         {
             Path = folder,
             Remedy = "Name a folder with the base model's safetensors weights.",

@@ -2,6 +2,7 @@ using System.Buffers.Binary;
 using System.Collections.Immutable;
 using System.Runtime.InteropServices;
 using System.Text.Json;
+using Sway.IO;
 
 namespace Sway.Tensors;
 
@@ -87,7 +88,7 @@ internal sealed class SafetensorsHeader
         }
         catch (JsonException e)
         {
-            throw Bad(path, $"the header is not valid JSON ({e.Message})", sizeof(ulong), inner: e);
+            throw Bad(path, $"the header is not valid JSON: {JsonFile.Describe(e, oneLine: true)}", sizeof(ulong), inner: e);
         }
         catch (InvalidOperationException e)
         {

@@ -1,5 +1,6 @@
 using System.Collections.Concurrent;
 using System.Text.Json;
+using Sway.IO;
 using Sway.Tokenization.Decoding;
 using Sway.Tokenization.Loading;
 using Sway.Tokenization.Models;
@@ -90,7 +91,7 @@ public sealed class Tokenizer
         catch (Exception exception) when (exception is JsonException or InvalidOperationException or RegexSyntaxException
             or FormatException or IOException or UnauthorizedAccessException or OverflowException)
         {
-            throw Refuse(path, "The tokenizer cannot be read: " + exception.Message, exception);
+            throw Refuse(path, "The tokenizer cannot be read: " + (exception is JsonException json ? JsonFile.Describe(json) + "." : exception.Message), exception);
         }
     }
 

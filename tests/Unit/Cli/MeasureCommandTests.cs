@@ -38,7 +38,7 @@ public sealed class MeasureCommandTests : IDisposable
         failed.Select(error => error.GetProperty("category").GetString()).ShouldAllBe(category => category == "Input");
         failed.Select(error => error.GetProperty("remedy").GetString()).ShouldAllBe(remedy => remedy!.Contains("\"prompt\" and \"completion\""));
         string[] messages = [.. failed.Select(error => error.GetProperty("message").GetString()!)];
-        messages[0].ShouldStartWith($"{input}, line 2: not JSON at byte ");
+        messages[0].ShouldStartWith($"{input}, line 2: not JSON: ");
         messages[0].ShouldNotContain("LineNumber");
         messages[1].ShouldBe($"{input}, line 4: there is no \"completion\".");
         messages[2].ShouldBe($"{input}, line 5: \"completion\" is not a text.");
@@ -182,6 +182,28 @@ public sealed class MeasureCommandTests : IDisposable
         run.Code.ShouldBe(2, run.Error);
         run.Output.ShouldBeEmpty();
         run.Error.ShouldStartWith("sway: ");
+    }
+
+    [Theory]
+    [InlineData(null, "it has no config.json")]
+    [InlineData("{", "(line 1, byte 2)")]
+    [InlineData("[]", "no model_type")]
+    [InlineData("{}", "no model_type")]
+    [InlineData("{\"model_type\":\"llama\"}", "no model.safetensors")]
+    public void What_is_wrong_with_a_models_folder_is_said_of_the_model(string? config, string reason)
+    {
+        if (config is not null)
+        {
+            File.WriteAllText(_folder.File("config.json"), config);
+        }
+
+        CommandRun run = CommandRun.Of("score", "--model", _folder.Path, "--prompt", "a", "--completion", "b", "--json");
+
+        run.Code.ShouldBe(1);
+        JsonElement error = run.Json.ShouldHaveSingleItem().GetProperty("error");
+        error.GetProperty("category").GetString().ShouldBe("ModelFormat");
+        error.GetProperty("message").GetString()!.ShouldContain(reason);
+        error.GetProperty("message").GetString()!.ShouldNotContain("LineNumber");
     }
 
     private string Lines(params string[] lines)

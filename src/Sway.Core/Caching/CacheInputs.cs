@@ -25,7 +25,7 @@ internal sealed class CacheInputs(FileDigests? digests)
     }
 
     /// <summary>Adds a file's content to the key.</summary>
-    public void File(ContentKey key, string label, string path, CancellationToken cancellationToken)
+    public void File(KeyParts key, string label, string path, CancellationToken cancellationToken)
     {
         string full = Path.GetFullPath(path);
         FileIdentity identity;
@@ -43,7 +43,7 @@ internal sealed class CacheInputs(FileDigests? digests)
     }
 
     /// <summary>Adds everything of an adapter that its reader looks at.</summary>
-    public void Adapter(ContentKey key, LoraAdapter adapter, CancellationToken cancellationToken)
+    public void Adapter(KeyParts key, LoraAdapter adapter, CancellationToken cancellationToken)
     {
         key.Add("adapter format", adapter.Format.ToString());
         key.Add("adapter config", adapter.Config.ValueKind == JsonValueKind.Undefined ? null : CanonicalJson.Of(adapter.Config));
@@ -69,7 +69,7 @@ internal sealed class CacheInputs(FileDigests? digests)
 
     /// <summary>Adds the base model that a conversion looks at: its configuration by content, its weights by identity, because few
     /// conversions read any of them and then only some rows.</summary>
-    public void BaseOfConversion(ContentKey key, string folder)
+    public void BaseOfConversion(KeyParts key, string folder)
     {
         File(key, "base config", Path.Combine(folder, "config.json"), CancellationToken.None);
         foreach (string path in WeightFiles(folder))
@@ -81,7 +81,7 @@ internal sealed class CacheInputs(FileDigests? digests)
     }
 
     /// <summary>Adds a base model that is computed with: everything by content.</summary>
-    public void BaseModel(ContentKey key, string folder, CancellationToken cancellationToken)
+    public void BaseModel(KeyParts key, string folder, CancellationToken cancellationToken)
     {
         File(key, "base config", Path.Combine(folder, "config.json"), cancellationToken);
         foreach (string path in WeightFiles(folder))
@@ -118,7 +118,7 @@ internal sealed class CacheInputs(FileDigests? digests)
         return file is ShardedSafetensorsFile sharded ? [path, .. sharded.Shards.Select(shard => shard.Path)] : [path];
     }
 
-    private void TensorFile(ContentKey key, TensorFile file, CancellationToken cancellationToken)
+    private void TensorFile(KeyParts key, TensorFile file, CancellationToken cancellationToken)
     {
         if (Directory.Exists(file.Path))
         {

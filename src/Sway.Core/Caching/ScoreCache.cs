@@ -117,7 +117,8 @@ internal sealed class ScoreCache
     private string PathOf(ContentKey key, IReadOnlyList<int> ids)
     {
         int[] tokens = [.. ids];
-        string name = key.Add("tokens", MemoryMarshal.AsBytes(tokens.AsSpan())).Finish();
+        key.Add("tokens", MemoryMarshal.AsBytes(tokens.AsSpan()));
+        string name = key.Finish();
         return Path.Combine(_folder, name[..2], name[2..]);
     }
 }

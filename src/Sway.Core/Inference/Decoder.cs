@@ -52,8 +52,7 @@ public sealed class Decoder
         _layers = [.. spec.Layers.Select((layer, index) => new LayerRunner(engine, _weights, layer, index, spec.HiddenSize))];
         _finalNorm = _weights.Norm(spec.FinalNorm, spec.HiddenSize)!;
         _head = spec.TiedHead ? _weights.Tied(spec.Head, Embedding) : _weights.Linear(spec.Head);
-        var scarce = store.Bytes > GC.GetGCMemoryInfo().TotalAvailableMemoryBytes / 2;
-        _largeWaves = [.. spec.Layers.Select(layer => scarce ? LargeWave : LargeWaveOf(layer))];
+        _largeWaves = [.. spec.Layers.Select(layer => store.IsScarce ? LargeWave : LargeWaveOf(layer))];
     }
 
     /// <summary>What is computed.</summary>
@@ -97,7 +96,7 @@ public sealed class Decoder
         var rows = parts.Sum(part => part.Tokens.Length);
         Passed?.Invoke(rows);
         var first = views.Count == 1 ? 0 : views.Min(view => view.Effective?.FirstLayer(Spec.Layers.Count) ?? Spec.Layers.Count);
-        var expanded = views.Count == 1 || first < 0;
+        var expanded = views.Count == 1 || first <= 0;
         var hidden = Embed(parts, rows, expanded ? views : [views[0]]);
         var work = rows * views.Count;
         try
@@ -113,7 +112,7 @@ public sealed class Decoder
                 cancellationToken.ThrowIfCancellationRequested();
                 if (!expanded && layer >= first)
                 {
-                    Expand(ref hidden, rows, views.Count);
+                    hidden = _engine.Repeat(hidden, views.Count);
                     layout = Layout(parts, views.Count, rows);
                     expanded = true;
                 }
@@ -128,7 +127,7 @@ public sealed class Decoder
 
             if (!expanded)
             {
-                Expand(ref hidden, rows, views.Count);
+                hidden = _engine.Repeat(hidden, views.Count);
             }
 
             return hidden;
@@ -156,8 +155,7 @@ public sealed class Decoder
             }
         }
 
-        using var chosen = _engine.Gather(hidden, rows);
-        using var normed = _finalNorm.Run(_engine, chosen);
+        using var normed = Normed(hidden, rows);
         var logits = _head.Run(_engine, normed, Ranges(views, positions.Length, expanded: true));
         if (Spec.LogitScale != 1.0)
         {
@@ -171,6 +169,12 @@ public sealed class Decoder
 
         Check(logits, positions.Length, views, "the output head");
         return logits;
+    }
+
+    private EngineTensor Normed(EngineTensor hidden, int[] rows)
+    {
+        using var chosen = _engine.Gather(hidden, rows);
+        return _finalNorm.Run(_engine, chosen);
     }
 
     private static long LargeWaveOf(LayerSpec layer) =>
@@ -263,19 +267,6 @@ public sealed class Decoder
         }
 
         return hidden;
-    }
-
-    private void Expand(ref EngineTensor hidden, int rows, int views)
-    {
-        var list = new int[rows * views];
-        for (var i = 0; i < list.Length; i++)
-        {
-            list[i] = i % rows;
-        }
-
-        var wide = _engine.Gather(hidden, list);
-        hidden.Dispose();
-        hidden = wide;
     }
 
     private void Check(EngineTensor x, int rows, IReadOnlyList<DecoderView> views, string where)

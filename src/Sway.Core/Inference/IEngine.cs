@@ -120,6 +120,9 @@ public interface IEngine : IDisposable
     /// <summary>The rows of a list, in its order.</summary>
     EngineTensor Gather(EngineTensor x, ReadOnlySpan<int> rows);
 
+    /// <summary>All rows of x, so many times one after the other. x is used up.</summary>
+    EngineTensor Repeat(EngineTensor x, int times);
+
     /// <summary>The norm of each row.</summary>
     EngineTensor Norm(EngineTensor x, NormKind kind, double epsilon, EngineWeight? weight, EngineWeight? bias);
 

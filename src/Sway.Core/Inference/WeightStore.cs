@@ -17,6 +17,7 @@ public sealed class WeightStore : IDisposable
         _mapped = mapped;
         _optionalPrefix = optionalPrefix;
         Quantization = MlxQuantization.Read(config);
+        IsScarce = mapped.FileLength > GC.GetGCMemoryInfo().TotalAvailableMemoryBytes / 2;
     }
 
     /// <summary>How mlx quantized the weights, or null.</summary>
@@ -30,6 +31,9 @@ public sealed class WeightStore : IDisposable
 
     /// <summary>Bytes of the files.</summary>
     public long Bytes => _mapped.FileLength;
+
+    /// <summary>Whether the files take so much of this machine's memory that what is given back may have to be read from the disk again.</summary>
+    internal bool IsScarce { get; }
 
     /// <summary>Whether there is a tensor of this name.</summary>
     public bool Has(string name) => TryFind(name, out _);
@@ -59,6 +63,13 @@ public sealed class WeightStore : IDisposable
 
         return tensor;
     }
+
+    /// <summary>
+    /// Where the rows of a matrix lie, for giving back those that a product has passed while it goes on with others; null where they
+    /// might have to be read from the disk again for the next product.
+    /// </summary>
+    internal RowPages? RowPages(int rows, params (MappedTensor Tensor, int Slice, int Slices)[] tensors) =>
+        IsScarce ? null : new RowPages(rows, tensors);
 
     /// <inheritdoc/>
     public void Dispose() => _mapped.Dispose();

@@ -17,13 +17,13 @@ internal sealed class AdapterShelf
 {
     private const int Capacity = 8;
 
-    private readonly List<(string Name, ShelvedAdapter Adapter)> _adapters = [];
+    private readonly List<(byte[] Name, ShelvedAdapter Adapter)> _adapters = [];
 
     /// <summary>
     /// What tells an open adapter from every other one, by the state of its files; null where that does not tell (an adapter made in
     /// memory, a file written just now).
     /// </summary>
-    public static string? NameOf(LoraAdapter adapter)
+    public static byte[]? NameOf(LoraAdapter adapter)
     {
         if (adapter.Files.Count == 0)
         {
@@ -31,15 +31,15 @@ internal sealed class AdapterShelf
         }
 
         var files = new CacheInputs(null);
-        using var key = new ContentKey();
+        var key = new PlainKey();
         files.Adapter(key.Add("path", adapter.Path), adapter, CancellationToken.None);
-        return files.AreSettled ? key.Finish() : null;
+        return files.AreSettled ? key.ToArray() : null;
     }
 
     /// <summary>The adapter of that name, or null.</summary>
-    public ShelvedAdapter? Find(string? name)
+    public ShelvedAdapter? Find(byte[]? name)
     {
-        var index = _adapters.FindIndex(entry => string.Equals(entry.Name, name, StringComparison.Ordinal));
+        var index = name is null ? -1 : _adapters.FindIndex(entry => entry.Name.AsSpan().SequenceEqual(name));
         if (index < 0)
         {
             return null;
@@ -52,7 +52,7 @@ internal sealed class AdapterShelf
     }
 
     /// <summary>Keeps an adapter, unless it has no name.</summary>
-    public void Keep(string? name, ShelvedAdapter adapter)
+    public void Keep(byte[]? name, ShelvedAdapter adapter)
     {
         if (name is null)
         {

@@ -43,7 +43,7 @@ internal static class WaveScorer
         // A row that several sequences go through is multiplied with the head once and read by each.
         var targets = Targets(wave, tree).ToArray();
         Array.Sort(targets, static (a, b) => a.Row != b.Row ? a.Row - b.Row : a.Sequence != b.Sequence ? a.Sequence - b.Sequence : a.Index - b.Index);
-        var block = (int)Math.Clamp(LogitsAtOnce / decoder.Spec.VocabularySize / views.Count, 16, 1024);
+        var block = BlockLength(targets, (int)Math.Clamp(LogitsAtOnce / decoder.Spec.VocabularySize / views.Count, 16, 1024));
         var (rows, starts) = (new int[block], new int[block + 1]);
 
         // Beside the logits the head's input, normed and in the order of products.
@@ -66,6 +66,19 @@ internal static class WaveScorer
             decoder.Engine.ForEach(count, i => Read(decoder.Engine, logits, i, count, targets.AsSpan(starts[i]..starts[i + 1]), wave, results));
             advanced?.Invoke((double)next / targets.Length);
         }
+    }
+
+    // Blocks of nearly the same number of rows: a short last one would pay as much for the head's weights as the others.
+    private static int BlockLength(Target[] sorted, int longest)
+    {
+        var rows = 0;
+        for (var i = 0; i < sorted.Length; i++)
+        {
+            rows += i == 0 || sorted[i].Row != sorted[i - 1].Row ? 1 : 0;
+        }
+
+        var blocks = Math.Max(1, (rows + longest - 1) / longest);
+        return Math.Max(1, (rows + blocks - 1) / blocks);
     }
 
     private static IEnumerable<Target> Targets(IReadOnlyList<TokenSequence> wave, TokenTree tree)

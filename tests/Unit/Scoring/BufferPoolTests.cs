@@ -86,6 +86,35 @@ public sealed unsafe class BufferPoolTests
     [Theory]
     [InlineData(true)]
     [InlineData(false)]
+    public void A_buffer_grows_where_it_lies_until_it_meets_another(bool reserve)
+    {
+        using var pool = new BufferPool(reserve);
+        BufferPool.Buffer first = pool.Rent(1000);
+        BufferPool.Buffer second = pool.Rent(500);
+        BufferPool.Buffer third = pool.Rent(500);
+        new Span<float>(first.Data, 1000).Fill(1f);
+        new Span<float>(third.Data, (int)third.Length).Fill(3f);
+        pool.TryGrow(ref first, 1200).ShouldBeFalse();
+        pool.Return(second);
+        pool.TryGrow(ref first, 2000).ShouldBeFalse();
+        long before = pool.PeakBytes;
+        pool.TryGrow(ref first, 1200).ShouldBeTrue();
+        first.Length.ShouldBe(1200L);
+        pool.PeakBytes.ShouldBe(before);
+        Check(new BufferPool.Buffer(first.Data, 1000), 1);
+        new Span<float>(first.Data, 1200).Fill(2f);
+
+        // What lies between is lent whole, what was grown is given back whole.
+        pool.TryGrow(ref first, 1000 + second.Length).ShouldBeTrue();
+        new Span<float>(first.Data, (int)first.Length).Fill(2f);
+        Check(third, 3);
+        pool.Return(first);
+        ((nint)pool.Rent(1500).Data).ShouldBe((nint)first.Data);
+    }
+
+    [Theory]
+    [InlineData(true)]
+    [InlineData(false)]
     public void What_follows_smaller_keeps_what_is_lent_and_no_more_than_it_needs(bool reserve)
     {
         using var pool = new BufferPool(reserve);

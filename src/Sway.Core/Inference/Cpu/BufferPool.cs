@@ -32,7 +32,7 @@ internal sealed unsafe class BufferPool(bool reserve = true) : IDisposable
     /// <exception cref="OutOfMemoryException">The system gives no more.</exception>
     public Buffer Rent(long floats)
     {
-        var bytes = checked((Math.Max(1, floats) * sizeof(float) + 63) / 64 * 64);
+        var bytes = Size(floats);
         lock (_lock)
         {
             ObjectDisposedException.ThrowIf(_disposed, this);
@@ -41,6 +41,35 @@ internal sealed unsafe class BufferPool(bool reserve = true) : IDisposable
             _lentBytes += bytes;
             PeakBytes = Math.Max(PeakBytes, _lentBytes);
             return buffer;
+        }
+    }
+
+    /// <summary>Makes a lent buffer longer where it lies, with its contents; false, and nothing happens, where what follows is lent.</summary>
+    public bool TryGrow(ref Buffer buffer, long floats)
+    {
+        var bytes = Size(floats);
+        lock (_lock)
+        {
+            ObjectDisposedException.ThrowIf(_disposed, this);
+            var own = buffer.Bytes;
+            if (bytes < own || !_lent.ContainsKey((nint)buffer.Data))
+            {
+                return false;
+            }
+
+            foreach (var region in _regions)
+            {
+                if (region.Holds((byte*)buffer.Data) && region.TryGrow((byte*)buffer.Data, own, bytes))
+                {
+                    buffer = new Buffer(buffer.Data, bytes / sizeof(float));
+                    _lent[(nint)buffer.Data] = buffer;
+                    _lentBytes += bytes - own;
+                    PeakBytes = Math.Max(PeakBytes, _lentBytes);
+                    return true;
+                }
+            }
+
+            return false;
         }
     }
 
@@ -110,6 +139,8 @@ internal sealed unsafe class BufferPool(bool reserve = true) : IDisposable
             Trim();
         }
     }
+
+    private static long Size(long floats) => checked((Math.Max(1, floats) * sizeof(float) + 63) / 64 * 64);
 
     private byte* Take(long bytes)
     {

@@ -87,6 +87,37 @@ internal sealed unsafe class BufferRegion : IDisposable
         return null;
     }
 
+    /// <summary>Lends the free addresses right behind lent ones too; false where there are not enough.</summary>
+    /// <param name="data">The first lent address.</param>
+    /// <param name="bytes">Lent bytes.</param>
+    /// <param name="wanted">Bytes to be lent then.</param>
+    public bool TryGrow(byte* data, long bytes, long wanted)
+    {
+        var (end, more) = (data - _start + bytes, wanted - bytes);
+        if (more == 0)
+        {
+            return true;
+        }
+
+        var next = _free.FindIndex(range => range.Offset == end && range.Length >= more);
+        if (next < 0 || !Use(end + more))
+        {
+            return false;
+        }
+
+        var length = _free[next].Length - more;
+        if (length == 0)
+        {
+            _free.RemoveAt(next);
+        }
+        else
+        {
+            _free[next] = (end + more, length);
+        }
+
+        return true;
+    }
+
     /// <summary>Takes addresses back.</summary>
     public void Give(byte* data, long bytes)
     {

@@ -4,10 +4,22 @@ namespace Sway.Inference.Cpu;
 
 public sealed unsafe partial class CpuEngine
 {
+    // Bytes of a matrix that are in memory at a time, in whole groups of panels for every thread.
+    private const long StripBytes = 2 << 20;
+
+    private const int StripUnit = 1024;
+
+    // To map a byte of weights again costs about a hundredth of the time that so many rows take for it.
+    private const int RowsThatPay = 256;
+
+    // Fewer tokens do not bring enough of a table's pages.
+    private const int TokensThatPay = 1024;
+
     /// <inheritdoc/>
     public EngineTensor Embed(EngineWeight matrix, ReadOnlySpan<int> ids)
     {
-        var panels = ((CpuMatrix)matrix).Panels;
+        var table = (CpuMatrix)matrix;
+        var panels = table.Panels;
         foreach (var id in ids)
         {
             if ((uint)id >= (uint)panels.Outputs)
@@ -18,7 +30,28 @@ public sealed unsafe partial class CpuEngine
 
         var result = New(ids.Length, panels.Inputs);
         var all = ids.ToArray();
-        ForRows(all.Length, panels.Inputs, row => panels.ReadRow(all[row], new Span<float>(result.Row(row), panels.Inputs)));
+        if (table.Pages is not { } pages || pages.RowBytes * panels.Outputs <= 2 * StripBytes || all.Length < TokensThatPay)
+        {
+            ForRows(all.Length, panels.Inputs, row => panels.ReadRow(all[row], new Span<float>(result.Row(row), panels.Inputs)));
+            return result;
+        }
+
+        // Many tokens lie all over the table: in its order, what has been read can leave the memory while the rest is.
+        var order = Enumerable.Range(0, all.Length).ToArray();
+        Array.Sort([.. all], order);
+        var strip = (int)Math.Max(1, StripBytes / pages.RowBytes);
+        for (int from = 0, to; from < order.Length; from = to)
+        {
+            var (start, first) = (from, all[order[from]] / strip * strip);
+            for (to = from; to < order.Length && all[order[to]] < first + strip; to++)
+            {
+            }
+
+            ForRows(to - from, panels.Inputs, i =>
+                panels.ReadRow(all[order[start + i]], new Span<float>(result.Row(order[start + i]), panels.Inputs)));
+            pages.Forget(first, Math.Min(strip, panels.Outputs - first));
+        }
+
         return result;
     }
 
@@ -26,10 +59,13 @@ public sealed unsafe partial class CpuEngine
     public EngineTensor Linear(EngineTensor x, EngineWeight weight, EngineWeight? bias, ReadOnlySpan<DeltaRange> deltas)
     {
         var input = (CpuTensor)x;
-        var panels = ((CpuMatrix)weight).Panels;
-        var result = New(input.Rows, panels.Outputs);
-        using var terms = FusedTerms.Compute(_pool, _workers, input, deltas);
-        MatrixProduct.Run(_workers, input.Packed(_workers), panels, result.Data, result.Width, add: false, updates: terms.Updates);
+        var matrix = (CpuMatrix)weight;
+        var result = New(input.Rows, matrix.Panels.Outputs);
+        using (var terms = FusedTerms.Compute(_pool, _workers, input, deltas))
+        {
+            Product(input, matrix, result, terms.Updates);
+        }
+
         foreach (var range in deltas)
         {
             Apply(input, result, new RowRange(range.FirstRow, range.Rows), range.Delta, range.Strength);
@@ -58,6 +94,23 @@ public sealed unsafe partial class CpuEngine
         var result = New(rows.Length, source.Width);
         var list = rows.ToArray();
         ForRows(list.Length, source.Width, i => Copy(source.Row(list[i]), result.Row(i), source.Width));
+        return result;
+    }
+
+    /// <inheritdoc/>
+    public EngineTensor Repeat(EngineTensor x, int times)
+    {
+        var source = (CpuTensor)x;
+        var rows = source.Rows;
+        var result = source.TryGrow(checked(rows * times));
+        if (result is null)
+        {
+            result = New(checked(rows * times), source.Width);
+            Copy(source.Data, result.Data, checked(rows * source.Width));
+            source.Dispose();
+        }
+
+        ForRows(rows * (times - 1), source.Width, row => Copy(result.Row(row % rows), result.Row(rows + row), result.Width));
         return result;
     }
 
@@ -101,6 +154,29 @@ public sealed unsafe partial class CpuEngine
             TensorPrimitives.Subtract(from, to, from);
             TensorPrimitives.FusedMultiplyAdd<float>(from, (float)strength, to, to);
         });
+    }
+
+    // A large matrix passes by in strips. When many rows have met one, its pages need not stay in memory while the others pass.
+    private void Product(CpuTensor x, CpuMatrix matrix, CpuTensor result, IReadOnlyList<ProductUpdate> updates)
+    {
+        var packed = x.Packed(_workers);
+        var outputs = matrix.Panels.Outputs;
+        if (matrix.Pages is not { } pages || pages.RowBytes * outputs <= 2 * StripBytes
+            || x.Rows < RowsThatPay * pages.RowBytes / matrix.Panels.Inputs)
+        {
+            MatrixProduct.Run(_workers, packed, matrix.Panels, result.Data, result.Width, add: false, updates: updates);
+            return;
+        }
+
+        var strip = (int)Math.Max(1, StripBytes / pages.RowBytes / StripUnit) * StripUnit;
+        for (var first = 0; first < outputs; first += strip)
+        {
+            var slice = new PanelSlice(matrix.Panels, first, Math.Min(strip, outputs - first));
+            MatrixProduct.Run(
+                _workers, packed, slice, result.Data + first, result.Width, add: false,
+                updates: [.. updates.Select(update => update with { FirstOutput = update.FirstOutput - first })]);
+            pages.Forget(first, slice.Outputs);
+        }
     }
 
     private static void Copy(float* source, float* destination, int count) =>

@@ -64,7 +64,9 @@ public sealed unsafe partial class CpuEngine : IEngine
         }
 
         tensor = spec.Transposed ? store.Get(name, spec.Inputs, spec.Outputs) : store.Get(name, spec.Outputs, spec.Inputs);
-        return new CpuMatrix(new DensePanels(tensor.Data, Float(tensor.Info), spec.Outputs, spec.Inputs, spec.Transposed));
+        return new CpuMatrix(
+            new DensePanels(tensor.Data, Float(tensor.Info), spec.Outputs, spec.Inputs, spec.Transposed),
+            spec.Transposed ? null : store.RowPages(spec.Outputs, (tensor, 0, 1)));
     }
 
     /// <inheritdoc/>
@@ -212,7 +214,7 @@ public sealed unsafe partial class CpuEngine : IEngine
         var (bits, group) = quantization.Of(module);
         var scales = store.Get(module + ".scales");
         var biases = store.Get(module + ".biases");
-        var experts = words.Info.Shape.Length == 3 ? words.Info.Shape[0] : 1;
+        var experts = words.Info.Shape.Length == 3 ? (int)words.Info.Shape[0] : 1;
         if (inputs % group != 0 || words.Info.ElementCount != experts * outputs * (inputs * bits / 32)
             || scales.Info.ElementCount != experts * outputs * (inputs / group) || biases.Info.ElementCount != scales.Info.ElementCount
             || biases.Info.DType != scales.Info.DType)
@@ -225,7 +227,7 @@ public sealed unsafe partial class CpuEngine : IEngine
         var scaleStart = (long)slice * outputs * (inputs / group) * dtype.ByteSize();
         return new CpuMatrix(new QuantizedPanels(
             (uint*)words.Data + ((long)slice * outputs * (inputs * bits / 32)), scales.Data + scaleStart, biases.Data + scaleStart,
-            dtype, outputs, inputs, bits, group));
+            dtype, outputs, inputs, bits, group), store.RowPages(outputs, (words, slice, experts), (scales, slice, experts), (biases, slice, experts)));
     }
 
     // Rows in blocks, so that neither the hand-over nor the look at the cancellation costs more than a row does.

@@ -15,6 +15,13 @@ internal sealed unsafe class CpuTensor : EngineTensor
         _buffer = pool.Rent(Math.Max(1L, (long)rows * width));
     }
 
+    private CpuTensor(BufferPool pool, BufferPool.Buffer buffer, int rows, int width)
+        : base(rows, width)
+    {
+        _pool = pool;
+        _buffer = buffer;
+    }
+
     /// <summary>The first element.</summary>
     public float* Data => _buffer.Data;
 
@@ -32,6 +39,23 @@ internal sealed unsafe class CpuTensor : EngineTensor
     {
         _packed?.Dispose();
         _packed = null;
+    }
+
+    /// <summary>
+    /// These elements with room for more rows behind them, in a tensor that takes this one's place; null, and nothing happens, where the
+    /// memory behind is lent.
+    /// </summary>
+    public CpuTensor? TryGrow(int rows)
+    {
+        // What follows may be the interleaved rows.
+        Changed();
+        if (!_pool.TryGrow(ref _buffer, (long)rows * Width))
+        {
+            return null;
+        }
+
+        _disposed = true;
+        return new CpuTensor(_pool, _buffer, rows, Width);
     }
 
     /// <inheritdoc/>

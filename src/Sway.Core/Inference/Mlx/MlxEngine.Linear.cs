@@ -54,6 +54,21 @@ public sealed unsafe partial class MlxEngine
     }
 
     /// <inheritdoc/>
+    public EngineTensor Repeat(EngineTensor x, int times)
+    {
+        var rows = new int[checked(x.Rows * times)];
+        for (int i = 0; i < rows.Length; i++)
+        {
+            rows[i] = i % x.Rows;
+        }
+
+        using (x)
+        {
+            return Gather(x, rows);
+        }
+    }
+
+    /// <inheritdoc/>
     public EngineTensor Columns(EngineTensor x, int first, int count)
     {
         using MlxOperations.Scope scope = _ops.Begin();

@@ -82,13 +82,16 @@ public sealed class ExpertLayoutTests
     [Fact]
     public void AModuleThatIsSavedWholeIsNotMissed()
     {
-        using AdapterFiles adapter = AdapterFiles.Peft("\"modules_to_save\": [\"lm_head\"]").AddPair("base_model.model.model.layers.0.self_attn.q_proj");
+        using AdapterFiles adapter = AdapterFiles.Peft("\"modules_to_save\": [\"lm_head\"]").AddPair("base_model.model.model.layers.0.self_attn.q_proj")
+            .Add("base_model.model.lm_head.weight", 9, 4);
         adapter.Config["target_modules"] = new System.Text.Json.Nodes.JsonArray("q_proj", "lm_head");
         string model = adapter.WriteBase(
             """{ "model_type": "llama", "hidden_size": 4, "num_hidden_layers": 1, "vocab_size": 9, "tie_word_embeddings": false }""",
             ("model.layers.0.self_attn.q_proj.weight", [6, 4]), ("lm_head.weight", [9, 4]));
-        using ConversionPlan plan = AdapterFiles.Plan(adapter.Write(), baseModel: model);
+        using ConversionPlan plan = AdapterFiles.Plan(
+            adapter.Write(), baseModel: model, options: new ConversionOptions { AllowLoss = [Sway.Adapters.RefusalCategory.ModulesToSave] });
         Assert.Equal(1, plan.Summary.ModuleCount);
+        Assert.Equal(["ModulesToSave"], plan.Summary.Losses);
     }
 
     private static AdapterFiles Adapter(params string[] parameters)

@@ -69,6 +69,33 @@ public sealed class PeftContradictionTests
         Assert.Contains(RefusalCategory.MissingPair, AdapterFiles.Refusals(() => AdapterFiles.Plan(adapter.Write(), baseModel: baseModel)));
     }
 
+    [Theory]
+    [InlineData("\"modules_to_save\": [\"lm_head\"]")]
+    [InlineData("\"modules_to_save\": [\"classifier\", \"score\"]")]
+    [InlineData("\"trainable_token_indices\": [1, 2]")]
+    [InlineData("\"trainable_token_indices\": { \"embed_tokens\": [3] }")]
+    [InlineData("\"target_parameters\": [\"mlp.experts.gate_up_proj\"]")]
+    public void WhatTheConfigurationSaysWasTrainedAndTheFileLacksIsRefused(string option)
+    {
+        using AdapterFiles adapter = AdapterFiles.Peft(option).AddPair(Layer0);
+        string path = adapter.Write();
+        Assert.Contains(RefusalCategory.MissingTensors, AdapterFiles.Refusals(() => AdapterFiles.Plan(path)));
+        using ConversionPlan plan = AdapterFiles.Plan(path, options: new ConversionOptions { AllowLoss = [RefusalCategory.MissingTensors] });
+        Assert.Equal(["MissingTensors"], plan.Summary.Losses);
+    }
+
+    [Theory]
+    [InlineData("\"modules_to_save\": []")]
+    [InlineData("\"modules_to_save\": null")]
+    [InlineData("\"trainable_token_indices\": []")]
+    [InlineData("\"target_parameters\": [\"self_attn.q_proj.weight\"]")]
+    public void WhatTheConfigurationLeavesEmptyOrTheFileHoldsIsNotMissed(string option)
+    {
+        using AdapterFiles adapter = AdapterFiles.Peft(option).AddPair(Layer0);
+        using ConversionPlan plan = AdapterFiles.Plan(adapter.Write());
+        Assert.Empty(plan.Summary.Losses);
+    }
+
     [Fact]
     public void AnOptionThatNobodyKnowsIsNamed()
     {

@@ -39,7 +39,7 @@ internal static class PeftAdapterReader
             }
 
             IReadOnlyList<LoraModule> modules = builder.Build();
-            List<Refusal> obstacles = [.. PeftObstacles.Of(config), .. builder.Refusals];
+            List<Refusal> obstacles = [.. PeftObstacles.Of(config), .. PeftDeclaredParts.Missing(config, modules, builder.Extras), .. builder.Refusals];
             if (modules.Count == 0 && obstacles.Count == 0)
             {
                 if (file.Tensors.Any(t => t.Name.EndsWith(".lora_a", StringComparison.Ordinal)))

@@ -91,7 +91,7 @@ internal readonly unsafe struct AttentionTask(
             for (var d = 0; d < rule.HeadSize; d += KeyBlock)
             {
                 var depth = Math.Min(KeyBlock, rule.HeadSize - d);
-                PackedRows.Interleave(queries + (tile * rule.HeadSize) + d, rule.HeadSize, tileRows, height, depth, packed);
+                RowInterleave.Run(queries + (tile * rule.HeadSize) + d, rule.HeadSize, tileRows, height, depth, packed);
                 for (var panel = firstPanel; panel < lastPanel; panel++)
                 {
                     var b = k + ((nint)panel * kernel.Columns * rule.HeadSize) + (d * kernel.Columns);
@@ -113,7 +113,7 @@ internal readonly unsafe struct AttentionTask(
             for (var at = blockLow; at < end; at += KeyBlock)
             {
                 var depth = Math.Min(KeyBlock, end - at);
-                PackedRows.Interleave(scores + (tile * stride) + (at - low), stride, tileRows, height, depth, packed);
+                RowInterleave.Run(scores + (tile * stride) + (at - low), stride, tileRows, height, depth, packed);
                 for (var panel = 0; panel < valuePanels; panel++)
                 {
                     var b = v + ((nint)panel * keys * kernel.Columns) + ((nint)(at - low) * kernel.Columns);

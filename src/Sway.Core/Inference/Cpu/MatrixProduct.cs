@@ -67,10 +67,12 @@ internal static unsafe class MatrixProduct
         workers.For(groups * chunks, cost, unit =>
         {
             var (chunk, group) = (unit / groups, unit % groups);
+            var next = unit + workers.Threads;
             var product = new ProductUnit(kernel, columns, rows, weights, wanted, c, stride, add, updates, workers.Cancellation);
             product.Run(
-                fromTile + Share(toTile - fromTile, chunk, chunks), fromTile + Share(toTile - fromTile, chunk + 1, chunks),
-                Share(panels, group, groups), Share(panels, group + 1, groups));
+                (fromTile + Share(toTile - fromTile, chunk, chunks))..(fromTile + Share(toTile - fromTile, chunk + 1, chunks)),
+                Share(panels, group, groups)..Share(panels, group + 1, groups),
+                next < groups * chunks ? Share(panels, next % groups, groups)..Share(panels, (next % groups) + 1, groups) : 0..0);
         });
     }
 

@@ -31,6 +31,17 @@ internal abstract unsafe class PanelSource(int outputs, int inputs)
     /// <param name="sums">The results.</param>
     public virtual bool TryDot(int output, int input, int depth, float* x, float* sums) => false;
 
+    /// <summary>Where the weights of one output lie; null where they are not neighbours.</summary>
+    /// <param name="output">The output.</param>
+    /// <param name="input">First input.</param>
+    /// <param name="depth">Number of inputs.</param>
+    /// <param name="bytes">Number of bytes.</param>
+    public virtual byte* Locate(int output, int input, int depth, out nint bytes)
+    {
+        bytes = 0;
+        return null;
+    }
+
     /// <summary>Writes all weights of one output, float32.</summary>
     public abstract void ReadRow(int output, Span<float> destination);
 }
@@ -89,6 +100,13 @@ internal sealed unsafe class DensePanels : PanelSource
                 WordPanel.Fill<HalfWords>(source, stride, valid, columns, depth, destination);
                 break;
         }
+    }
+
+    /// <inheritdoc/>
+    public override byte* Locate(int output, int input, int depth, out nint bytes)
+    {
+        bytes = _transposed ? 0 : (nint)depth * _size;
+        return _transposed ? null : At(output, input);
     }
 
     /// <inheritdoc/>

@@ -5,9 +5,14 @@ internal readonly unsafe struct ProductUnit(
     GemmKernel kernel, int columns, PackedRows rows, PanelSource weights, RowRange range, float* c, nint stride, bool add,
     IReadOnlyList<ProductUpdate> updates, CancellationToken cancellation)
 {
-    /// <summary>Computes tiles and panels up to and without the last ones named.</summary>
-    public void Run(int fromTile, int toTile, int fromPanel, int toPanel)
+    /// <summary>Computes some panels of some tiles.</summary>
+    /// <param name="tiles">The tiles.</param>
+    /// <param name="ownPanels">The panels.</param>
+    /// <param name="nextPanels">The panels of the unit that this thread is likely to get next.</param>
+    public void Run(Range tiles, Range ownPanels, Range nextPanels)
     {
+        var (fromTile, toTile) = (tiles.Start.Value, tiles.End.Value);
+        var (fromPanel, toPanel) = (ownPanels.Start.Value, ownPanels.End.Value);
         var length = MatrixProduct.BlockLength(weights.Inputs);
         var panels = toPanel - fromPanel;
         var own = panels * columns * Math.Min(length, weights.Inputs);
@@ -23,17 +28,19 @@ internal readonly unsafe struct ProductUnit(
                     panel * columns, Valid(panel), columns, k, depth, packed + ((panel - fromPanel) * columns * depth));
             }
 
-            // While the panels pass over a tile of rows, each asks for its share of the next tile.
-            var share = (nint)kernel.TileRows * sizeof(float) / panels;
+            var ahead = k + depth < weights.Inputs
+                ? new WeightsAhead(weights, ownPanels, columns, k + depth, (panels - 1) * (toTile - fromTile))
+                : new WeightsAhead(weights, nextPanels, columns, 0, (panels - 1) * (toTile - fromTile));
             for (var tile = fromTile; tile < toTile; tile++)
             {
                 cancellation.ThrowIfCancellationRequested();
                 var height = kernel.PackedRows(rows.TileRows(tile));
                 var a = rows.Tile(tile) + ((nint)k * height);
-                var next = (byte*)(tile + 1 < toTile ? rows.Tile(tile + 1) + ((nint)k * kernel.TileRows) : a);
-                for (var panel = fromPanel; panel < toPanel; panel++, next += share * depth)
+                for (var panel = fromPanel; panel < toPanel; panel++)
                 {
-                    Tile(tile, range, panel, height, a, packed + ((panel - fromPanel) * columns * depth), depth, add || k > 0, next, share);
+                    // The first panel's product asks for the next tile of rows, the others for the weights that are packed next.
+                    var next = panel > fromPanel ? ahead.Next() : tile + 1 < toTile ? RowsAhead(tile + 1, k, depth) : default;
+                    Tile(tile, range, panel, height, a, packed + ((panel - fromPanel) * columns * depth), depth, add || k > 0, next);
                 }
 
                 if (k + depth == weights.Inputs && updates.Count > 0)
@@ -43,6 +50,9 @@ internal readonly unsafe struct ProductUnit(
             }
         }
     }
+
+    private WantedBytes RowsAhead(int tile, int k, int depth) =>
+        new((byte*)(rows.Tile(tile) + ((nint)k * kernel.TileRows)), (nint)depth * kernel.TileRows * sizeof(float));
 
     private int Valid(int panel) => Math.Min(columns, weights.Outputs - (panel * columns));
 
@@ -109,14 +119,14 @@ internal readonly unsafe struct ProductUnit(
                 for (var k = 0; k < rank; k += length)
                 {
                     var at = a + ((nint)k * height);
-                    Tile(tile, update.Range, panel, height, at, packed + (k * columns), Math.Min(length, rank - k), add: true, (byte*)at, 0, valid);
+                    Tile(tile, update.Range, panel, height, at, packed + (k * columns), Math.Min(length, rank - k), add: true, default, valid);
                 }
             }
         }
     }
 
     private void Tile(
-        int tile, RowRange wanted, int panel, int height, float* a, float* b, int depth, bool add, byte* next, nint step, int valid = 0)
+        int tile, RowRange wanted, int panel, int height, float* a, float* b, int depth, bool add, WantedBytes next, int valid = 0)
     {
         valid = valid == 0 ? Valid(panel) : valid;
         var first = tile * kernel.TileRows;
@@ -124,19 +134,19 @@ internal readonly unsafe struct ProductUnit(
         var (from, end) = (Math.Max(0, wanted.First - first), Math.Min(rows.TileRows(tile), wanted.End - first));
         if (valid == columns && from == 0 && end == height)
         {
-            Multiply(height, a, b, depth, to, stride, add, next, step);
+            Multiply(height, a, b, depth, to, stride, add, next);
         }
         else
         {
-            Partial(height, new RowRange(from, end - from), valid, a, b, depth, to, add, next, step);
+            Partial(height, new RowRange(from, end - from), valid, a, b, depth, to, add, next);
         }
     }
 
     // Where the result has fewer rows or columns than the tile: through a scratch tile, which whole tiles need not pay for.
-    private void Partial(int height, RowRange own, int valid, float* a, float* b, int depth, float* to, bool add, byte* next, nint step)
+    private void Partial(int height, RowRange own, int valid, float* a, float* b, int depth, float* to, bool add, WantedBytes next)
     {
         var scratch = stackalloc float[12 * 32];
-        Multiply(height, a, b, depth, scratch, columns, add: false, next, step);
+        Multiply(height, a, b, depth, scratch, columns, add: false, next);
         for (var r = own.First; r < own.End; r++)
         {
             var source = scratch + (r * columns);
@@ -148,15 +158,17 @@ internal readonly unsafe struct ProductUnit(
         }
     }
 
-    private void Multiply(int height, float* a, float* b, int depth, float* to, nint distance, bool add, byte* next, nint step)
+    private void Multiply(int height, float* a, float* b, int depth, float* to, nint distance, bool add, WantedBytes next)
     {
+        var address = next.Address == null ? (byte*)a : next.Address;
+        var step = (next.Length + depth - 1) / depth;
         if (columns == kernel.Columns)
         {
-            kernel.Multiply(height, a, b, depth, to, distance, add, next, step);
+            kernel.Multiply(height, a, b, depth, to, distance, add, address, step);
         }
         else
         {
-            kernel.MultiplyHalf(height, a, b, depth, to, distance, add, next, step);
+            kernel.MultiplyHalf(height, a, b, depth, to, distance, add, address, step);
         }
     }
 }

@@ -34,6 +34,13 @@ internal sealed unsafe class QuantizedPanels(
     }
 
     /// <inheritdoc/>
+    public override byte* Locate(int output, int input, int depth, out nint bytes)
+    {
+        bytes = (nint)depth * bits / 8;
+        return (byte*)words + ((((long)output * Inputs) + input) * bits / 8);
+    }
+
+    /// <inheritdoc/>
     public override void ReadRow(int output, Span<float> destination)
     {
         var perWord = 32 / bits;

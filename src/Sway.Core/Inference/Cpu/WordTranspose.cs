@@ -67,9 +67,9 @@ internal static unsafe class WordTranspose
         Lanes(a3, b3, c3, e3, d + (3 * columns), 4 * columns);
     }
 
-    // Lane i of result n holds word 4i + n of the four rows.
+    /// <summary>Lane i of result n holds word 4i + n of the four rows.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static void Four(
+    public static void Four(
         Vector512<float> r0, Vector512<float> r1, Vector512<float> r2, Vector512<float> r3, out Vector512<float> w0, out Vector512<float> w1,
         out Vector512<float> w2, out Vector512<float> w3)
     {
@@ -83,9 +83,9 @@ internal static unsafe class WordTranspose
         w3 = Avx512F.UnpackHigh(high01, high23).AsSingle();
     }
 
-    // A 4 x 4 transpose of 128-bit lanes: rows n, n + 4, n + 8, n + 12 of the result.
+    /// <summary>A 4 x 4 transpose of 128-bit lanes; its rows lie <paramref name="step"/> words apart.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static void Lanes(Vector512<float> a, Vector512<float> b, Vector512<float> c, Vector512<float> e, float* d, nint step)
+    public static void Lanes(Vector512<float> a, Vector512<float> b, Vector512<float> c, Vector512<float> e, float* d, nint step)
     {
         var ab02 = Avx512F.Shuffle4x128(a, b, 0x88);
         var ab13 = Avx512F.Shuffle4x128(a, b, 0xDD);

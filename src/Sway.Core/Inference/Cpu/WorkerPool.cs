@@ -1,26 +1,39 @@
+using System.Diagnostics;
 using System.Runtime.ExceptionServices;
 
 namespace Sway.Inference.Cpu;
 
 /// <summary>Runs the parts of one operation on several threads. Which thread takes a part never changes what it computes.</summary>
+/// <remarks>
+/// Operations follow each other within microseconds, and waking a thread takes tens of them. So a thread that has nothing to do looks
+/// out for the next operation for a moment before it sleeps, and nobody waits for a thread that came too late to take a part.
+/// </remarks>
 internal sealed class WorkerPool : IDisposable
 {
     // Below so many elementary steps the hand-over costs more than it gains.
     private const long Worthwhile = 20_000;
 
+    // Longer than what lies between the operations of a layer.
+    private static readonly long s_patience = Stopwatch.Frequency / 10_000;
+
     private readonly Thread[] _threads;
     private readonly SemaphoreSlim _start = new(0);
-    private readonly CountdownEvent _done = new(1);
+    private readonly ManualResetEventSlim _done = new(false, spinCount: 0);
+    private readonly bool _spin;
     private Action<int>? _body;
     private Exception? _failure;
     private int _count;
     private int _next;
-    private bool _stop;
+    private int _places;
+    private int _pending;
+    private int _sleepers;
+    private volatile bool _stop;
 
     /// <param name="threads">Threads in all, the caller's included.</param>
     public WorkerPool(int threads)
     {
         Threads = Math.Max(1, threads);
+        _spin = Threads <= Environment.ProcessorCount;
         _threads = new Thread[Threads - 1];
         for (var i = 0; i < _threads.Length; i++)
         {
@@ -57,11 +70,16 @@ internal sealed class WorkerPool : IDisposable
         _body = body;
         _count = count;
         _failure = null;
-        Volatile.Write(ref _next, 0);
-        _done.Reset(helpers);
-        _start.Release(helpers);
+        _next = 0;
+        _pending = helpers;
+        Interlocked.Exchange(ref _places, helpers);
+        if (Volatile.Read(ref _sleepers) is > 0 and var sleepers)
+        {
+            _start.Release(Math.Min(helpers, sleepers));
+        }
+
         Drain();
-        _done.Wait();
+        Await();
         _body = null;
         Cancellation.ThrowIfCancellationRequested();
         if (_failure is { } failure)
@@ -87,19 +105,70 @@ internal sealed class WorkerPool : IDisposable
         _done.Dispose();
     }
 
+    // The places that nobody took are withdrawn; those who took one are waited for.
+    private void Await()
+    {
+        var left = Interlocked.Exchange(ref _places, 0);
+        if (Interlocked.Add(ref _pending, -left) == 0)
+        {
+            return;
+        }
+
+        for (var end = Stopwatch.GetTimestamp() + s_patience; _spin && Volatile.Read(ref _pending) != 0 && Stopwatch.GetTimestamp() < end;)
+        {
+            Thread.SpinWait(4);
+        }
+
+        // The end of an earlier operation may be announced late: only the count says that this one is over.
+        while (Volatile.Read(ref _pending) != 0)
+        {
+            _done.Reset();
+            if (Volatile.Read(ref _pending) != 0)
+            {
+                _done.Wait();
+            }
+        }
+    }
+
     private void Work()
     {
-        while (true)
+        while (!_stop)
         {
-            _start.Wait();
-            if (_stop)
+            if (!TryWork())
             {
-                return;
+                // Announced before the last look: either that look finds the places, or who offers them finds the sleeper.
+                Interlocked.Increment(ref _sleepers);
+                if (Volatile.Read(ref _places) == 0 && !_stop)
+                {
+                    _start.Wait();
+                }
+
+                Interlocked.Decrement(ref _sleepers);
+            }
+        }
+    }
+
+    private bool TryWork()
+    {
+        var end = Stopwatch.GetTimestamp() + s_patience;
+        do
+        {
+            var places = Volatile.Read(ref _places);
+            if (places > 0 && Interlocked.CompareExchange(ref _places, places - 1, places) == places)
+            {
+                Drain();
+                if (Interlocked.Decrement(ref _pending) == 0)
+                {
+                    _done.Set();
+                }
+
+                return true;
             }
 
-            Drain();
-            _done.Signal();
+            Thread.SpinWait(4);
         }
+        while (_spin && Stopwatch.GetTimestamp() < end);
+        return false;
     }
 
     private void Drain()

@@ -24,6 +24,36 @@ Describe 'The module' {
         $held | Sort-Object | Should -Be ((Get-Command -Module Sway).Name | Sort-Object)
     }
 
+    It 'shows its tables whole in 80 columns' {
+        $bible = Join-Path $Samples adapters bible
+        $law = Join-Path $Samples adapters law
+        $session = New-SwaySession (Join-Path $Samples base) $bible
+        try {
+            $tables = @(
+                @{ Last = 'Problems'; Rows = Get-LoraAdapterInfo $bible }
+                @{ Last = 'DeltaNorm'; Rows = (Get-LoraAdapterInfo $bible -Norms).Modules | Select-Object -First 2 }
+                @{ Last = 'Findings'; Rows = Test-LoraAdapter $bible }
+                @{ Last = 'Output'; Rows = ConvertTo-MlxAdapter $bible (Join-Path $TestDrive out) }
+                @{ Last = 'Rank2'; Rows = Compare-LoraAdapter $bible $law | Select-Object -First 2 }
+                @{ Last = 'State'; Rows = $session }
+                @{ Last = 'Text'; Rows = Measure-AdapterLogprob And ' God' -Session $session }
+                @{ Last = 'b/B'; Rows = Measure-AdapterPerplexity 'And God' -Session $session }
+                @{ Last = 'Max JS'; Rows = Measure-AdapterDivergence 'And God' -Session $session }
+                @{ Last = 'Adapted'; Rows = Get-AdapterNextToken And -Session $session }
+                @{ Last = 'Inserted'; Rows = ConvertTo-Token And -Session $session }
+            )
+            foreach ($table in $tables) {
+                $lines = ($table.Rows | Out-String -Width 80) -split '\r?\n'
+                $header = $lines[([array]::FindIndex([string[]] $lines, [Predicate[string]] { $args[0] -match '^ *--' })) - 1]
+                $header.TrimEnd() | Should -BeLike "*$($table.Last)"
+                ($lines | Measure-Object Length -Maximum).Maximum | Should -BeLessOrEqual 80
+            }
+        }
+        finally {
+            $session | Remove-SwaySession
+        }
+    }
+
     It 'is a valid module that can be found on PSModulePath' {
         (Test-ModuleManifest $Manifest).Name | Should -BeExactly Sway
         $before = $env:PSModulePath

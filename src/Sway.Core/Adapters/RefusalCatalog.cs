@@ -33,7 +33,7 @@ public static class RefusalCatalog
         [RefusalCategory.UnknownArchitecture] = new("The base's model type has no verified map of module names, or mlx-lm cannot load it.", "Use -BaseModel (--base) with the right base if this is not it; otherwise merge the adapter with the library that trained it."),
         [RefusalCategory.DuplicateModule] = new("Two sets of factors are for the same module.", Trainer),
         [RefusalCategory.MissingPair] = new("A module has only a part of its tensors: one factor, or no DoRA magnitude.", Again),
-        [RefusalCategory.MissingTensors] = new("The configuration targets modules that have no tensors in the file.", "Download or export the adapter again; -AllowLoss MissingTensors (--allow-loss missing-tensors) converts what is there."),
+        [RefusalCategory.MissingTensors] = new("The configuration says that modules, whole weights or token rows were trained of which the file holds nothing.", "Download or export the adapter again; -AllowLoss MissingTensors (--allow-loss missing-tensors) converts what is there."),
         [RefusalCategory.RankMismatch] = new("Ranks in the tensors and in the configuration contradict each other.", "Compare r and rank_pattern with the tensors, and correct the one that is wrong."),
         [RefusalCategory.ShapeMismatch] = new("The factors fit neither each other nor the base's weight.", Base),
         [RefusalCategory.NonFinite] = new("A weight is NaN or infinite, or becomes infinite when it is multiplied by its scale.", "Use an earlier checkpoint if training diverged, or export the adapter again; Test-LoraAdapter (sway test) names every such tensor."),

@@ -264,9 +264,18 @@ public sealed class ScoreCacheTests : IDisposable
         int killed = 0;
         for (int i = 0; i < 25; i++)
         {
+            started = Stopwatch.GetTimestamp();
             using Process process = SwayProcess.Start(_store.Root, arguments);
-            process.WaitForExit((int)(whole * (0.3 + (0.7 * random.NextDouble()))));
-            killed += process.HasExited ? 0 : 1;
+            if (process.WaitForExit((int)(whole * (0.3 + (0.7 * random.NextDouble())))))
+            {
+                // The first run may have been a slow one; a quicker one says when to come.
+                whole = Math.Min(whole, Stopwatch.GetElapsedTime(started).TotalMilliseconds);
+            }
+            else
+            {
+                killed++;
+            }
+
             process.Kill();
             process.WaitForExit();
             var manager = new CacheManager(_store);

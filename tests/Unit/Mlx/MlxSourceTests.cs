@@ -37,6 +37,28 @@ public sealed class MlxSourceTests
         Assert.Contains(RefusalCategory.ShapeMismatch, Refusals(adapter.Write(), baseModel));
     }
 
+    [Theory]
+    [InlineData(null, 1, true)]
+    [InlineData("self_attn.q_proj", 1, true)]
+    [InlineData(Layer0, 1, false)]
+    [InlineData(null, 2, false)]
+    [InlineData(null, 0, false)]
+    [InlineData(null, -1, false)]
+    public void ALayerBeforeTheLastOnesIsNamed(string? key, int layers, bool named)
+    {
+        using AdapterFiles adapter = AdapterFiles.Mlx().AddMlxPair(Layer0).AddMlxPair(Layer1);
+        adapter.Config["num_layers"] = layers;
+        adapter.Config["lora_parameters"]!.AsObject().Remove("keys");
+        if (key is not null)
+        {
+            adapter.Config["lora_parameters"]!["keys"] = new JsonArray(key, "self_attn.q_proj");
+        }
+
+        using ConversionPlan plan = AdapterFiles.Plan(adapter.Write(), ConversionTarget.Peft, adapter.WriteBase(Llama));
+        Assert.Equal(named, plan.Summary.Warnings.Any(warning => warning.Contains(Layer0, StringComparison.Ordinal)));
+        Assert.Equal(2, plan.Summary.ModuleCount);
+    }
+
     [Fact]
     public void AMissingScaleCannotBeAllowed()
     {

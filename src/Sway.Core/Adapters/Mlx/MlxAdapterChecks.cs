@@ -88,11 +88,13 @@ internal static class MlxAdapterChecks
             yield return $"The configuration says {recorded}, the tensors are those of {method}; the tensors are right.";
         }
 
-        MlxKeys keys = MlxKeys.Of(config);
+        // The base has at least the layers that have tensors, so what lies before the last num_layers of these is certainly not reached.
+        int layers = modules.Max(group => MlxModuleNames.InLayer(group.Path)?.Layer) + 1 ?? 0;
+        MlxKeys keys = MlxKeys.Of(config, layers);
         string[] missed = [.. modules.Select(group => group.Path).Where(path => !keys.Reaches(path))];
         if (missed.Length > 0)
         {
-            yield return $"The configuration's keys do not name {missed.Length} modules that have tensors, {missed[0]} first: mlx-lm does not load them as they stand.";
+            yield return $"The configuration's keys and num_layers do not reach {missed.Length} modules that have tensors, {missed[0]} first: mlx-lm does not load them as they stand.";
         }
     }
 

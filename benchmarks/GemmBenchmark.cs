@@ -10,14 +10,15 @@ namespace Sway.Benchmarks;
 internal static unsafe class GemmBenchmark
 {
     private static readonly (string Name, DType DType, int Bits)[] s_forms =
-        [("f32", DType.F32, 0), ("bf16", DType.BF16, 0), ("f16", DType.F16, 0), ("4-bit", DType.U32, 4)];
+        [("f32", DType.F32, 0), ("bf16", DType.BF16, 0), ("f16", DType.F16, 0), ("4-bit", DType.U32, 4), ("8-bit", DType.U32, 8)];
 
     public static int Run(string[] arguments)
     {
         int threads = arguments.Length > 0 ? int.Parse(arguments[0], System.Globalization.CultureInfo.InvariantCulture) : 1;
+        bool products = arguments is not [_, "row", ..];
         Console.WriteLine($"{GemmKernel.Best.GetType().Name}, {threads} thread(s); the peak is one thread's times their number");
         Console.WriteLine("rows x inputs x outputs  weights  GFLOP/s   peak  ratio");
-        foreach ((int m, int k, int n) in (ReadOnlySpan<(int, int, int)>)[(512, 576, 1536), (512, 1536, 576), (2048, 576, 1536), (512, 2048, 2048), (2048, 2048, 2048)])
+        foreach ((int m, int k, int n) in products ? (ReadOnlySpan<(int, int, int)>)[(512, 576, 1536), (512, 1536, 576), (2048, 576, 1536), (512, 2048, 2048), (2048, 2048, 2048)] : [])
         {
             foreach ((string name, DType dtype, int bits) in s_forms)
             {
@@ -90,7 +91,7 @@ internal static unsafe class GemmBenchmark
 
     private static PanelSource Weights(BufferPool pool, DType dtype, int bits, int inputs, int outputs)
     {
-        byte* data = (byte*)Filled(pool, (long)inputs * outputs * (bits > 0 ? 1 : dtype.ByteSize()) / 4);
+        byte* data = (byte*)Filled(pool, (long)inputs * outputs * (bits > 0 ? bits : 8 * dtype.ByteSize()) / 32);
         if (bits == 0)
         {
             return new DensePanels(data, dtype, outputs, inputs, transposed: false);

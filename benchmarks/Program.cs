@@ -16,6 +16,6 @@ switch (args.Length > 0 ? args[0] : "")
     case "gemm":
         return GemmBenchmark.Run(rest);
     default:
-        Console.Error.WriteLine("usage: Sway.Benchmarks gemm [THREADS] | scoring [WINDOWS] | conversion [FOLDER] | startup [SWAY] | tokenization FIXTURES [KIND...]");
+        Console.Error.WriteLine("usage: Sway.Benchmarks gemm [THREADS [row]] | scoring [WINDOWS] | conversion [FOLDER] | startup [SWAY] | tokenization FIXTURES [KIND...]");
         return 2;
 }

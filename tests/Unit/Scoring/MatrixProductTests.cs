@@ -109,6 +109,60 @@ public sealed unsafe class MatrixProductTests
         }
     }
 
+    [Theory]
+    [InlineData(DType.F32)]
+    [InlineData(DType.BF16)]
+    [InlineData(DType.F16)]
+    public void One_row_and_quantized_weights_have_the_bits_of_many_rows(DType factors)
+    {
+        var random = new Random(8);
+        foreach ((int inputs, int outputs, int group) in (ReadOnlySpan<(int, int, int)>)[
+            (64, 70, 32), (128, 64, 128), (192, 200, 64), (256, 129, 128), (544, 96, 32), (576, 192, 64), (832, 128, 64), (1536, 65, 32), (1664, 64, 128)])
+        {
+            byte[] words = new byte[outputs * inputs];
+            random.NextBytes(words);
+            (byte[] scales, byte[] biases) = (new byte[outputs * inputs / group * factors.ByteSize()], new byte[outputs * inputs / group * factors.ByteSize()]);
+            ElementConversion.FromDouble(factors, [.. Numbers(random, outputs * inputs / group).Select(value => (double)value)], scales);
+            ElementConversion.FromDouble(factors, [.. Numbers(random, outputs * inputs / group).Select(value => (double)value)], biases);
+            float[] x = Numbers(random, 3 * inputs), many = new float[3 * outputs], one = new float[outputs];
+            foreach ((int bits, int threads) in (ReadOnlySpan<(int, int)>)[(4, 1), (4, 2), (8, 1), (8, 2)])
+            {
+                using var pool = new BufferPool();
+                using var workers = new WorkerPool(threads);
+                fixed (float* px = x, pm = many, po = one)
+                fixed (byte* pw = words, ps = scales, pb = biases)
+                {
+                    var weights = new QuantizedPanels((uint*)pw, ps, pb, factors, outputs, inputs, bits, group);
+                    using var rows = PackedRows.Create(pool, workers, px, inputs, 3, inputs);
+                    MatrixProduct.Run(workers, rows, weights, pm, outputs, add: false);
+                    using var row = PackedRows.Create(pool, workers, px + inputs, inputs, 1, inputs);
+                    MatrixProduct.Run(workers, row, weights, po, outputs, add: false);
+                }
+
+                one.AsSpan().SequenceEqual(many.AsSpan(outputs, outputs)).ShouldBeTrue($"{bits} bits, {threads} thread(s), {inputs} x {outputs} in groups of {group}");
+            }
+        }
+    }
+
+    [Theory]
+    [InlineData(4)]
+    [InlineData(8)]
+    public void One_row_reads_quantized_weights_as_they_are_stored(int bits)
+    {
+        const int Inputs = 576;
+        int outputs = QuantizedDot.Outputs;
+        byte[] bytes = new byte[outputs * Inputs * 2];
+        float[] x = new float[Inputs], sums = new float[outputs];
+        fixed (byte* p = bytes)
+        fixed (float* px = x, to = sums)
+        {
+            var weights = new QuantizedPanels((uint*)p, p, p, DType.BF16, outputs, Inputs, bits, 64);
+            weights.DotOutputs.ShouldBeLessThanOrEqualTo(PanelSource.MostDotOutputs);
+            (weights.DotOutputs % GemmKernel.Best.Columns).ShouldBe(0);
+            weights.TryDot(0, 0, Inputs, px, to).ShouldBeTrue();
+        }
+    }
+
     [Fact]
     public void Squares_are_half_a_panel_wide() => (2 * WordTranspose.Side).ShouldBe(GemmKernel.Best.Columns);
 

@@ -15,6 +15,9 @@ internal static unsafe class MatrixProduct
     // A unit of fewer rows would pay more for its panels than it gains by another thread.
     private const int RowsOfUnit = 480;
 
+    // Of one row: still short beside the time in which another thread would wait for it.
+    private const int PartsOfUnit = 16;
+
     /// <summary>Length of the blocks of k (the last may be shorter) for so many inputs.</summary>
     /// <remarks>Blocks begin at multiples of 128 where that divides the inputs, of 64 otherwise, so that no group of quantized values is divided.</remarks>
     public static int BlockLength(int inputs)
@@ -80,32 +83,48 @@ internal static unsafe class MatrixProduct
 
     private static void RunRow(WorkerPool workers, GemmKernel kernel, PackedRows row, PanelSource weights, float* c, bool add, long cost)
     {
-        var panels = (weights.Outputs + kernel.Columns - 1) / kernel.Columns;
-        workers.For(panels, cost, panel => Row(kernel, row.Tile(0), weights, panel, c, add));
+        // Neighbours, because what a thread computes next it asks for meanwhile.
+        var parts = (weights.Outputs + weights.DotOutputs - 1) / weights.DotOutputs;
+        var units = Math.Min(parts, workers.Threads * Math.Max(1, parts / (workers.Threads * PartsOfUnit)));
+        workers.For(units, cost, unit =>
+        {
+            for (var part = Share(parts, unit, units); part < Share(parts, unit + 1, units); part++)
+            {
+                Row(kernel, row.Tile(0), weights, part, c, add);
+            }
+        });
     }
 
     // One row: nothing would be gained by a panel that is read once, so the weights are read as they are stored where they can be.
-    private static void Row(GemmKernel kernel, float* x, PanelSource weights, int panel, float* c, bool add)
+    private static void Row(GemmKernel kernel, float* x, PanelSource weights, int part, float* c, bool add)
     {
-        var columns = kernel.Columns;
-        var first = panel * columns;
-        var valid = Math.Min(columns, weights.Outputs - first);
-        var sums = stackalloc float[32];
+        var width = weights.DotOutputs;
+        var first = part * width;
+        var valid = Math.Min(width, weights.Outputs - first);
+        var sums = stackalloc float[PanelSource.MostDotOutputs];
         var length = BlockLength(weights.Inputs);
         for (var k = 0; k < weights.Inputs; k += length)
         {
             var depth = Math.Min(length, weights.Inputs - k);
-            if (valid < columns || !weights.TryDot(first, k, depth, x + k, sums))
+            if (valid < width || !weights.TryDot(first, k, depth, x + k, sums))
             {
-                var packed = AlignedScratch.Panel(depth * columns);
-                weights.Pack(first, valid, columns, k, depth, packed);
-                kernel.Multiply(1, x + k, packed, depth, sums, columns, add: false);
+                Pack(kernel, x, weights, first, valid, k, depth, sums);
             }
 
             for (var j = 0; j < valid; j++)
             {
                 c[first + j] = add || k > 0 ? sums[j] + c[first + j] : sums[j];
             }
+        }
+    }
+
+    private static void Pack(GemmKernel kernel, float* x, PanelSource weights, int first, int valid, int k, int depth, float* sums)
+    {
+        var packed = AlignedScratch.Panel(depth * kernel.Columns);
+        for (var j = 0; j < valid; j += kernel.Columns)
+        {
+            weights.Pack(first + j, Math.Min(kernel.Columns, valid - j), kernel.Columns, k, depth, packed);
+            kernel.Multiply(1, x + k, packed, depth, sums + j, kernel.Columns, add: false);
         }
     }
 }

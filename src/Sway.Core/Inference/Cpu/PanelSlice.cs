@@ -7,6 +7,9 @@ namespace Sway.Inference.Cpu;
 internal sealed unsafe class PanelSlice(PanelSource whole, int first, int outputs) : PanelSource(outputs, whole.Inputs)
 {
     /// <inheritdoc/>
+    public override int DotOutputs => whole.DotOutputs;
+
+    /// <inheritdoc/>
     public override void Pack(int output, int valid, int columns, int input, int depth, float* destination) =>
         whole.Pack(first + output, valid, columns, input, depth, destination);
 

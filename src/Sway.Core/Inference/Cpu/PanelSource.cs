@@ -8,6 +8,9 @@ namespace Sway.Inference.Cpu;
 /// </summary>
 internal abstract unsafe class PanelSource(int outputs, int inputs)
 {
+    /// <summary>The most outputs that one call of <see cref="TryDot"/> computes.</summary>
+    public const int MostDotOutputs = 64;
+
     /// <summary>Number of outputs.</summary>
     public int Outputs { get; } = outputs;
 
@@ -20,11 +23,14 @@ internal abstract unsafe class PanelSource(int outputs, int inputs)
     /// </summary>
     public abstract void Pack(int output, int valid, int columns, int input, int depth, float* destination);
 
+    /// <summary>Outputs that <see cref="TryDot"/> computes together: whole panels, no more than <see cref="MostDotOutputs"/>.</summary>
+    public virtual int DotOutputs => GemmKernel.Best.Columns;
+
     /// <summary>
     /// sums[j] = the product of <paramref name="x"/> with the weights of output + j and inputs <paramref name="input"/> ..., one chain of
     /// fused multiply-adds from zero for each, without a panel; false where the layout does not allow it.
     /// </summary>
-    /// <param name="output">First of as many outputs as a panel has columns; all are there.</param>
+    /// <param name="output">First of <see cref="DotOutputs"/> outputs; all are there.</param>
     /// <param name="input">First input.</param>
     /// <param name="depth">Number of inputs.</param>
     /// <param name="x">The inputs.</param>

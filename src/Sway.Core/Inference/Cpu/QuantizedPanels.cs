@@ -41,6 +41,33 @@ internal sealed unsafe class QuantizedPanels(
     }
 
     /// <inheritdoc/>
+    public override int DotOutputs => QuantizedDot.Outputs;
+
+    /// <inheritdoc/>
+    public override bool TryDot(int output, int input, int depth, float* x, float* sums)
+    {
+        if (depth * bits / 32 < WordTranspose.Side)
+        {
+            return false;
+        }
+
+        switch (dtype)
+        {
+            case DType.F32:
+                Dot<SingleWords>(output, input, depth, x, sums);
+                break;
+            case DType.BF16:
+                Dot<BFloat16Words>(output, input, depth, x, sums);
+                break;
+            default:
+                Dot<HalfWords>(output, input, depth, x, sums);
+                break;
+        }
+
+        return true;
+    }
+
+    /// <inheritdoc/>
     public override void ReadRow(int output, Span<float> destination)
     {
         var perWord = 32 / bits;
@@ -54,6 +81,53 @@ internal sealed unsafe class QuantizedPanels(
             {
                 destination[k] = MathF.FusedMultiplyAdd(scale, (row[k / perWord] >> (k % perWord * bits)) & mask, bias);
             }
+        }
+    }
+
+    private void Dot<TScale>(int output, int input, int depth, float* x, float* sums)
+        where TScale : struct, IWordFormat
+    {
+        var stride = (nint)Inputs * bits / 8;
+        var factorStride = (nint)(Inputs / groupSize) * dtype.ByteSize();
+        var first = (output * factorStride) + (input / groupSize * dtype.ByteSize());
+        var ownScales = scales + first;
+        var ownBiases = biases + first;
+
+        // Then come the next inputs of these outputs, or the first ones of the next outputs.
+        var last = input + depth == Inputs;
+        var nextFactors = last ? (QuantizedDot.Outputs * factorStride) - (input / groupSize * dtype.ByteSize()) : depth / groupSize * dtype.ByteSize();
+
+        // Whole squares are read of scales; behind the last ones is nothing, so they are copied to where there is.
+        var read = ((QuantizedDot.Outputs - 1) * factorStride) + QuantizedDot.FactorBytes<TScale>(depth / groupSize);
+        var left = (Outputs * factorStride) - first;
+        if (read > left)
+        {
+            var floats = (read + sizeof(float) - 1) / sizeof(float);
+            var copy = AlignedScratch.Panel(2 * floats);
+            Buffer.MemoryCopy(ownScales, copy, read, left);
+            Buffer.MemoryCopy(ownBiases, copy + floats, read, left);
+            ownScales = (byte*)copy;
+            ownBiases = (byte*)(copy + floats);
+        }
+
+        var rows = new QuantizedRows
+        {
+            Words = (byte*)words + (output * stride) + ((long)input * bits / 8),
+            Stride = stride,
+            Scales = ownScales,
+            Biases = ownBiases,
+            FactorStride = factorStride,
+            Group = groupSize,
+            NextWords = last ? (QuantizedDot.Outputs * stride) - ((nint)input * bits / 8) : (nint)depth * bits / 8,
+            NextFactors = nextFactors,
+        };
+        if (bits == 4)
+        {
+            QuantizedDot.Run<FourBitWords, TScale>(rows, depth, x, sums);
+        }
+        else
+        {
+            QuantizedDot.Run<EightBitWords, TScale>(rows, depth, x, sums);
         }
     }
 

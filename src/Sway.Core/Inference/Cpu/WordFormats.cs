@@ -15,11 +15,20 @@ internal interface IWordFormat
     /// <summary>The lowest value of each word, exactly.</summary>
     static abstract Vector512<float> First(Vector512<uint> words);
 
+    /// <summary>The words with their next value lowest.</summary>
+    static abstract Vector512<uint> Next(Vector512<uint> words);
+
     /// <summary>The lowest value of each word, exactly.</summary>
     static abstract Vector256<float> First(Vector256<uint> words);
 
+    /// <summary>The words with their next value lowest.</summary>
+    static abstract Vector256<uint> Next(Vector256<uint> words);
+
     /// <summary>The lowest value of each word, exactly.</summary>
     static abstract Vector128<float> First(Vector128<uint> words);
+
+    /// <summary>The words with their next value lowest.</summary>
+    static abstract Vector128<uint> Next(Vector128<uint> words);
 }
 
 /// <summary>One float.</summary>
@@ -37,6 +46,15 @@ internal readonly struct SingleWords : IWordFormat
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Vector128<float> First(Vector128<uint> words) => words.AsSingle();
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Vector512<uint> Next(Vector512<uint> words) => words;
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Vector256<uint> Next(Vector256<uint> words) => words;
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Vector128<uint> Next(Vector128<uint> words) => words;
 }
 
 /// <summary>Two bfloat16.</summary>
@@ -57,6 +75,15 @@ internal readonly struct BFloat16Words : IWordFormat
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Vector128<float> First(Vector128<uint> words) =>
         (words << 16).AsSingle();
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Vector512<uint> Next(Vector512<uint> words) => words >> 16;
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Vector256<uint> Next(Vector256<uint> words) => words >> 16;
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Vector128<uint> Next(Vector128<uint> words) => words >> 16;
 }
 
 /// <summary>Two IEEE halves.</summary>
@@ -99,6 +126,15 @@ internal readonly struct HalfWords : IWordFormat
         var special = Vector128.GreaterThanOrEqual(rest, Vector128.Create(0x0F800000u)) & Vector128.Create(0x7F800000u);
         return (value | special | ((half & Vector128.Create(0x8000u)) << 16)).AsSingle();
     }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Vector512<uint> Next(Vector512<uint> words) => words >> 16;
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Vector256<uint> Next(Vector256<uint> words) => words >> 16;
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Vector128<uint> Next(Vector128<uint> words) => words >> 16;
 }
 
 /// <summary>Eight unsigned values of four bits.</summary>
@@ -119,6 +155,15 @@ internal readonly struct FourBitWords : IWordFormat
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Vector128<float> First(Vector128<uint> words) =>
         Vector128.ConvertToSingle((words & Vector128.Create(15u)).AsInt32());
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Vector512<uint> Next(Vector512<uint> words) => words >> 4;
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Vector256<uint> Next(Vector256<uint> words) => words >> 4;
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Vector128<uint> Next(Vector128<uint> words) => words >> 4;
 }
 
 /// <summary>Four unsigned values of eight bits.</summary>
@@ -139,4 +184,13 @@ internal readonly struct EightBitWords : IWordFormat
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Vector128<float> First(Vector128<uint> words) =>
         Vector128.ConvertToSingle((words & Vector128.Create(255u)).AsInt32());
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Vector512<uint> Next(Vector512<uint> words) => words >> 8;
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Vector256<uint> Next(Vector256<uint> words) => words >> 8;
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Vector128<uint> Next(Vector128<uint> words) => words >> 8;
 }

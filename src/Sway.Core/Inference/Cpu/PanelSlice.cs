@@ -17,5 +17,8 @@ internal sealed unsafe class PanelSlice(PanelSource whole, int first, int output
     public override bool TryDot(int output, int input, int depth, float* x, float* sums) => whole.TryDot(first + output, input, depth, x, sums);
 
     /// <inheritdoc/>
+    public override byte* Locate(int output, int input, int depth, out nint bytes) => whole.Locate(first + output, input, depth, out bytes);
+
+    /// <inheritdoc/>
     public override void ReadRow(int output, Span<float> destination) => whole.ReadRow(first + output, destination);
 }

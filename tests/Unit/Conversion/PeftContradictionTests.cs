@@ -96,6 +96,33 @@ public sealed class PeftContradictionTests
         Assert.Empty(plan.Summary.Losses);
     }
 
+    [Theory]
+    [InlineData("[\"lm_head\"]", true)]
+    [InlineData("[\"layers.1.self_attn.q_proj\"]", false)]
+    [InlineData("[\"q_proj\"]", false)]
+    [InlineData("\".*layers\\\\.1\\\\..*\"", false)]
+    [InlineData("\"layers\\\\.1\\\\..*\"", true)]
+    [InlineData("[]", true)]
+    public void AModuleThatIsMissingIsMissedUnlessItWasLeftOut(string exclude, bool missed)
+    {
+        using AdapterFiles adapter = AdapterFiles.Peft($"\"exclude_modules\": {exclude}").AddPair(Layer0).AddPair("base_model.model.model.layers.2.self_attn.q_proj");
+        adapter.Config["target_modules"] = new System.Text.Json.Nodes.JsonArray("q_proj");
+        string path = adapter.Write();
+        if (missed)
+        {
+            Assert.Contains(RefusalCategory.MissingTensors, AdapterFiles.Refusals(() => AdapterFiles.Plan(path, baseModel: Base(adapter))));
+            return;
+        }
+
+        using ConversionPlan plan = AdapterFiles.Plan(path, baseModel: Base(adapter));
+        Assert.Equal(2, plan.Summary.ModuleCount);
+
+        static string Base(AdapterFiles adapter) => adapter.WriteBase(
+            """{ "model_type": "llama", "hidden_size": 4, "num_hidden_layers": 3, "vocab_size": 9, "tie_word_embeddings": false }""",
+            ("model.layers.0.self_attn.q_proj.weight", [6, 4]), ("model.layers.1.self_attn.q_proj.weight", [6, 4]),
+            ("model.layers.2.self_attn.q_proj.weight", [6, 4]));
+    }
+
     [Fact]
     public void AnOptionThatNobodyKnowsIsNamed()
     {

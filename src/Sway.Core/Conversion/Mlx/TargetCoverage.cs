@@ -16,13 +16,15 @@ internal static class TargetCoverage
     public static void Check(MlxResolution resolution)
     {
         LoraAdapter adapter = resolution.Adapter;
-        if (adapter.Format != AdapterFormat.Peft || adapter.Method != "LORA" || IsSet(adapter.Config, "exclude_modules") || IsSet(adapter.Config, "use_bdlora")
+        if (adapter.Format != AdapterFormat.Peft || adapter.Method != "LORA" || IsSet(adapter.Config, "use_bdlora")
             || (adapter.Config.TryGetProperty("init_lora_weights", out JsonElement init) && init.ValueKind == JsonValueKind.String && init.GetString() == "eva"))
         {
             return;
         }
 
-        if (Targets(adapter.Config) is not { } targeted)
+        // What a pattern leaves out that only Python reads is not known; then nothing can be said to be missing.
+        Func<string, bool>? excluded = IsSet(adapter.Config, "exclude_modules") ? Matcher(adapter.Config, "exclude_modules") : static _ => false;
+        if (Matcher(adapter.Config, "target_modules") is not { } targeted || excluded is null)
         {
             return;
         }
@@ -33,7 +35,7 @@ internal static class TargetCoverage
                 : resolution.Base?.Map is not { } known || IsUniform(known) ? FromSiblings(adapter)
                 : [];
             string[] missing = [.. expected.Concat(resolution.Base is { Map: not null } model ? FromExperts(adapter, model) : [])
-                .Where(path => targeted(path) && InChosenLayers(adapter.Config, path) && !IsSaved(adapter.Config, path))];
+                .Where(path => targeted(path) && !excluded(path) && InChosenLayers(adapter.Config, path) && !IsSaved(adapter.Config, path))];
             if (missing.Length > 0)
             {
                 resolution.RefuseOrLeaveOut(
@@ -42,7 +44,7 @@ internal static class TargetCoverage
         }
         catch (RegexMatchTimeoutException)
         {
-            resolution.Refusals.Add(RefusalCategory.BadConfig, "target_modules is a pattern that backtracks without end.");
+            resolution.Refusals.Add(RefusalCategory.BadConfig, "target_modules or exclude_modules is a pattern that backtracks without end.");
         }
     }
 
@@ -100,9 +102,10 @@ internal static class TargetCoverage
         return layers.SelectMany(layer => names.Select(name => FormattableString.Invariant($"model.layers.{layer}.{name}"))).Where(path => !held.Contains(path));
     }
 
-    private static Func<string, bool>? Targets(JsonElement config)
+    /// <summary>Which paths a list of names or a pattern means, as PEFT reads either; null where that is not known.</summary>
+    private static Func<string, bool>? Matcher(JsonElement config, string field)
     {
-        if (!config.TryGetProperty("target_modules", out JsonElement targets))
+        if (!config.TryGetProperty(field, out JsonElement targets))
         {
             return null;
         }

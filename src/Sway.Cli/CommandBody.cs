@@ -47,9 +47,21 @@ internal static class CommandBody
         using var stop = new CancellationTokenSource();
         using PosixSignalRegistration interrupt = CancelOn(PosixSignal.SIGINT, stop);
         using PosixSignalRegistration terminate = CancelOn(PosixSignal.SIGTERM, stop);
+        return Guard(output, error, body, stop.Token);
+    }
+
+    /// <summary>
+    /// The same for a body that takes a few milliseconds and writes no file: a signal ends the process as it ends any, for to wait for
+    /// signals takes as long to begin as a part of the work.
+    /// </summary>
+    internal static int ExecuteBrief(CommandOutput output, TextWriter error, Func<CancellationToken, int> body) =>
+        Guard(output, error, body, CancellationToken.None);
+
+    private static int Guard(CommandOutput output, TextWriter error, Func<CancellationToken, int> body, CancellationToken stop)
+    {
         try
         {
-            return body(stop.Token);
+            return body(stop);
         }
         catch (UsageException exception)
         {

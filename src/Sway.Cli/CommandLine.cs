@@ -1,7 +1,6 @@
 using System.CommandLine;
 using System.CommandLine.Invocation;
 using System.Globalization;
-using System.Text;
 using Sway.Cli.Commands;
 using Sway.Cli.Commands.Measuring;
 using Sway.Cli.Output;
@@ -62,15 +61,18 @@ internal static class CommandLine
     /// <summary>Runs on the process's console.</summary>
     internal static int Run(string[] args)
     {
-        PlainInspect.Prepare(args);
+        using TextWriter output = StandardOutput.IsRedirected ? new StandardOutput() : Console.Out;
+        using var error = new StandardError();
+        if (PlainInspect.TryRun(args, output, error, out int code))
+        {
+            return code;
+        }
 
         // Numbers on the command line and in the output never depend on the machine's language.
         CultureInfo.DefaultThreadCurrentCulture = CultureInfo.InvariantCulture;
         CultureInfo.CurrentCulture = CultureInfo.InvariantCulture;
         CultureInfo.CurrentUICulture = CultureInfo.InvariantCulture;
-        using TextWriter output = OpenOutput();
-        using var error = new StandardError();
-        return Run(args, output, error);
+        return RunParsed(args, output, error);
     }
 
     /// <summary>Runs with the given writers and returns the exit code: 0 done, 1 something failed, 2 wrong usage.</summary>
@@ -114,15 +116,4 @@ internal static class CommandLine
     }
 
     private sealed record Entry(string Name, Func<Command> Create);
-
-    private static TextWriter OpenOutput()
-    {
-        if (!Console.IsOutputRedirected)
-        {
-            return Console.Out;
-        }
-
-        // A file or another program gets UTF-8 whatever the console's code page is, and one write for many lines.
-        return new StreamWriter(Console.OpenStandardOutput(), new UTF8Encoding(false), 1 << 14);
-    }
 }

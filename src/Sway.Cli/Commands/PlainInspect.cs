@@ -1,4 +1,3 @@
-using System.Text.Json;
 using Sway.Cli.Output;
 
 namespace Sway.Cli.Commands;
@@ -9,18 +8,6 @@ namespace Sway.Cli.Commands;
 /// </summary>
 internal static class PlainInspect
 {
-    /// <summary>
-    /// Begins on another core what the run needs later and the runtime has to make first: reading JSON alone takes as long as all
-    /// the rest of the start.
-    /// </summary>
-    internal static void Prepare(string[] args)
-    {
-        if (args.Length > 1 && args[0] == "inspect" && Environment.ProcessorCount > 1)
-        {
-            new Thread(WarmUp) { IsBackground = true }.Start();
-        }
-    }
-
     /// <summary>Runs it; false, with nothing done, for any other form and any other command.</summary>
     internal static bool TryRun(string[] args, TextWriter output, TextWriter error, out int code)
     {
@@ -59,18 +46,11 @@ internal static class PlainInspect
         }
 
         var to = new CommandOutput(output, error, json);
-        code = CommandBody.Execute(to, error, token => InspectCommand.Run(new ItemContext(to, token), [.. paths], detailed, norms, null));
+        string[] all = [.. paths];
+        int Body(CancellationToken token) => InspectCommand.Run(new ItemContext(to, token), all, detailed, norms, null);
+        code = all.Length > 1 || norms ? CommandBody.Execute(to, error, Body) : CommandBody.ExecuteBrief(to, error, Body);
         output.Flush();
         return true;
-    }
-
-    private static void WarmUp()
-    {
-        using (JsonDocument.Parse("""{"name":["text",1]}"""u8.ToArray()))
-        {
-            new TextTable().Column("Name").Column("Count", right: true).Row("name", Format.Count(1))
-                .WriteTo(new CommandOutput(TextWriter.Null, TextWriter.Null, json: false));
-        }
     }
 
     private static bool Set(ref bool flag)

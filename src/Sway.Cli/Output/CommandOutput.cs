@@ -10,7 +10,7 @@ internal sealed class CommandOutput(TextWriter output, TextWriter error, bool js
     internal bool IsJson => json;
 
     /// <summary>True when a person watches: colours, and lines that are overwritten, make sense.</summary>
-    internal bool IsTerminal => !Console.IsOutputRedirected && ReferenceEquals(output, Console.Out);
+    internal bool IsTerminal => output is not StandardOutput && !Console.IsOutputRedirected && ReferenceEquals(output, Console.Out);
 
     /// <summary>The columns that a table may take.</summary>
     internal int Width => IsTerminal && Console.WindowWidth is > 40 and < 500 ? Console.WindowWidth : 100;

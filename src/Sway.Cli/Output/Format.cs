@@ -41,20 +41,34 @@ internal static class Format
         : seconds.ToString("0.0", CultureInfo.InvariantCulture) + " s";
 
     /// <summary>Distinct values in one cell; many are cut to the first and last.</summary>
-    internal static string List<T>(IReadOnlyList<T> values)
+    internal static string List(IReadOnlyList<string> values)
     {
         const int Shown = 4;
-        bool all = values.Count <= Shown;
-        string[] texts = new string[all ? values.Count : Shown - 1];
-        for (int i = 0; i < texts.Length; i++)
+        if (values.Count <= Shown)
         {
-            texts[i] = Text(values[i]);
+            return string.Join(", ", values);
         }
 
-        string joined = string.Join(", ", texts);
-        return all ? joined : $"{joined} ... {Text(values[^1])} ({values.Count})";
+        return $"{string.Join(", ", values.Take(Shown - 1))} ... {values[^1]} ({values.Count})";
+    }
 
-        static string Text(T value) => value is double number ? Number(number) : value?.ToString() ?? "";
+    /// <summary>The same of whole numbers.</summary>
+    internal static string List(IReadOnlyList<int> values) => List(Texts(values, static value => value.ToString(CultureInfo.InvariantCulture)));
+
+    /// <summary>The same of numbers in at most six digits.</summary>
+    internal static string List(IReadOnlyList<double> values) => List(Texts(values, Number));
+
+    // An array behind the interface would have its members compiled anew in each process.
+    private static string[] Texts<T>(IReadOnlyList<T> values, Func<T, string> text)
+    {
+        T[] array = values as T[] ?? [.. values];
+        string[] texts = new string[array.Length];
+        for (int i = 0; i < texts.Length; i++)
+        {
+            texts[i] = text(array[i]);
+        }
+
+        return texts;
     }
 
     /// <summary>The path relative to the current folder where that is shorter and does not climb.</summary>

@@ -46,7 +46,9 @@ internal sealed class TextTable
         }
 
         WriteRow(output, titles, widths, line);
-        output.Line(new string('─', total + 1));
+        line.Clear();
+        Repeat(line, '─', total + 1);
+        output.Line(line.ToString());
         foreach (string[] row in _rows)
         {
             WriteRow(output, row, widths, line);
@@ -116,7 +118,8 @@ internal sealed class TextTable
                 {
                     int width = TextColumns.Of(text);
                     int start = _columns[i].Right ? position + widths[i] - width : position;
-                    line.Append(' ', start - written).Append(text);
+                    Repeat(line, ' ', start - written);
+                    line.Append(text);
                     written = start + width;
                 }
 
@@ -124,6 +127,15 @@ internal sealed class TextTable
             }
 
             output.Line(line.ToString());
+        }
+    }
+
+    // The library's own way of repeating is compiled anew in each process that has wider vectors than it was built for.
+    private static void Repeat(StringBuilder line, char c, int count)
+    {
+        for (int i = 0; i < count; i++)
+        {
+            line.Append(c);
         }
     }
 

@@ -1,4 +1,5 @@
 using Sway.Conversion;
+using Sway.IO;
 using Sway.Tensors;
 
 namespace Sway.Adapters;
@@ -68,7 +69,7 @@ public static class AdapterInspector
     private static string MethodName(LoraAdapter adapter) => adapter.Method switch
     {
         "LORA" or "lora" or "dora" when adapter.IsDora => "DoRA",
-        "LORA" when adapter.Config.TryGetProperty("use_rslora", out var rank) && rank.ValueKind == System.Text.Json.JsonValueKind.True => "rsLoRA",
+        "LORA" when adapter.Settings is { } settings && settings.TryGet("use_rslora", out JsonTree set) && set.Kind == JsonKind.True => "rsLoRA",
         "LORA" or "lora" => "LoRA",
         "ADALORA" => "AdaLoRA",
         "LOHA" => "LoHa",

@@ -1,4 +1,5 @@
 using System.Text.Json;
+using Sway.IO;
 using Sway.Tensors;
 
 namespace Sway.Adapters;
@@ -50,6 +51,7 @@ public enum AdapterExtraKind
 public sealed class LoraAdapter : IDisposable
 {
     private readonly IReadOnlyList<IDisposable> _owned;
+    private ConfigElement? _config;
 
     /// <summary>Joins the parts; the adapter owns <paramref name="owned"/> and closes them when it is disposed.</summary>
     public LoraAdapter(IReadOnlyList<IDisposable> owned)
@@ -88,7 +90,14 @@ public sealed class LoraAdapter : IDisposable
     public double Dropout { get; init; }
 
     /// <summary>The configuration file as it stands (an object); undefined when the format has none.</summary>
-    public JsonElement Config { get; init; }
+    public JsonElement Config
+    {
+        get => (_config ??= new ConfigElement(Settings?.ToElement() ?? default)).Value;
+        init => _config = new ConfigElement(value);
+    }
+
+    /// <summary>The configuration as its reader read it, where that was not the library's: <see cref="Config"/> is made of it when asked for.</summary>
+    internal JsonTree? Settings { get; init; }
 
     /// <summary>The files that hold tensors, with their headers' content.</summary>
     public required IReadOnlyList<TensorFile> Files { get; init; }
@@ -116,4 +125,7 @@ public sealed class LoraAdapter : IDisposable
             item.Dispose();
         }
     }
+
+    // A class, so that an adapter whose configuration nobody asks for does not load the library.
+    private sealed record ConfigElement(JsonElement Value);
 }

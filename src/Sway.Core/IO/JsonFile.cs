@@ -1,3 +1,4 @@
+using System.Runtime.CompilerServices;
 using System.Text.Json;
 using System.Text.Json.Nodes;
 
@@ -15,16 +16,33 @@ public static class JsonFile
     /// <param name="path">The file.</param>
     /// <param name="maximumLength">The longest file of its kind, in bytes.</param>
     /// <exception cref="JsonException">The file is larger, is no JSON, or holds text that is not valid Unicode.</exception>
-    public static JsonElement Read(string path, long maximumLength = 64 << 20)
+    public static JsonElement Read(string path, long maximumLength = 64 << 20) => Parse(ReadBytes(path, maximumLength));
+
+    /// <summary>The same as a tree of Sway's own, which starts faster.</summary>
+    /// <exception cref="JsonException">As for <see cref="Read"/>.</exception>
+    public static JsonTree ReadTree(string path, long maximumLength = 64 << 20)
+    {
+        byte[] json = ReadBytes(path, maximumLength);
+        try
+        {
+            return JsonTree.Parse(json, MaximumDepth);
+        }
+        catch (InvalidOperationException e)
+        {
+            throw NotUnicode(e);
+        }
+    }
+
+    private static byte[] ReadBytes(string path, long maximumLength)
     {
         long length = new FileInfo(path).Length;
         if (length > maximumLength)
         {
-            throw new JsonException($"it has {length} bytes, more than any file of its kind");
+            throw TooLong(length);
         }
 
         byte[] bytes = File.ReadAllBytes(path);
-        return Parse(bytes.AsSpan().StartsWith("\uFEFF"u8) ? bytes.AsMemory(3) : bytes);
+        return bytes is [0xEF, 0xBB, 0xBF, ..] ? bytes[3..] : bytes;
     }
 
     /// <summary>The root element of a text in UTF-8.</summary>
@@ -91,7 +109,15 @@ public static class JsonFile
         }
         catch (InvalidOperationException e)
         {
-            throw new JsonException($"it holds text that is not valid Unicode ({e.Message.TrimEnd('.')})", e);
+            throw NotUnicode(e);
         }
     }
+
+    // Exceptions of the library's are made apart: a method that makes one loads the library, thrown or not.
+    [MethodImpl(MethodImplOptions.NoInlining)]
+    private static JsonException TooLong(long length) => new($"it has {length} bytes, more than any file of its kind");
+
+    [MethodImpl(MethodImplOptions.NoInlining)]
+    private static JsonException NotUnicode(InvalidOperationException problem) =>
+        new($"it holds text that is not valid Unicode ({problem.Message.TrimEnd('.')})", problem);
 }

@@ -51,7 +51,7 @@ public sealed class SafetensorsFile : TensorFile
     }
 
     /// <inheritdoc/>
-    public override TensorExpression Get(TensorInfo tensor) => new TensorView(new Source(this, tensor), tensor.DType, tensor.Shape);
+    public override TensorExpression Get(TensorInfo tensor) => TensorView.OfSizes(new Source(this, tensor), tensor.DType, tensor.SharedSizes);
 
     /// <summary>Copies bytes of the file.</summary>
     /// <exception cref="AdapterFormatException">The file has become shorter since it was opened.</exception>

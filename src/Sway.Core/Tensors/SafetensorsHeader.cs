@@ -1,6 +1,4 @@
 using System.Buffers.Binary;
-using System.Collections.Immutable;
-using System.Runtime.InteropServices;
 using System.Text.Json;
 using Sway.IO;
 
@@ -16,14 +14,15 @@ internal sealed class SafetensorsHeader
     public const long MaximumLength = 100_000_000;
 
     private const int MaximumDimensions = 16;
+    private const int MaximumDepth = 8;
 
-    private SafetensorsHeader(ImmutableArray<TensorInfo> tensors, Dictionary<string, string> metadata)
+    private SafetensorsHeader(TensorInfo[] tensors, Dictionary<string, string> metadata)
     {
         Tensors = tensors;
         Metadata = metadata;
     }
 
-    public ImmutableArray<TensorInfo> Tensors { get; }
+    public IReadOnlyList<TensorInfo> Tensors { get; }
 
     public IReadOnlyDictionary<string, string> Metadata { get; }
 
@@ -56,19 +55,19 @@ internal sealed class SafetensorsHeader
     public static SafetensorsHeader Parse(ReadOnlySpan<byte> json, long fileLength, string path)
     {
         long dataStart = sizeof(ulong) + (long)json.Length;
-        var tensors = ImmutableArray.CreateBuilder<TensorInfo>();
+        var tensors = new List<TensorInfo>();
         var metadata = new Dictionary<string, string>(StringComparer.Ordinal);
         var names = new HashSet<string>(StringComparer.Ordinal);
         try
         {
-            var reader = new Utf8JsonReader(json, new JsonReaderOptions { MaxDepth = 8 });
-            Expect(ref reader, JsonTokenType.StartObject, path, "the header is not a JSON object");
-            while (reader.Read() && reader.TokenType != JsonTokenType.EndObject)
+            var reader = new JsonTokens(json, MaximumDepth);
+            Expect(ref reader, JsonKind.Object, path, "the header is not a JSON object");
+            while (reader.Read() && reader.Kind != JsonKind.EndObject)
             {
                 string name = reader.GetString()!;
                 if (!names.Add(name))
                 {
-                    throw Bad(path, $"two entries are named {name}", reader.TokenStartIndex, name);
+                    throw Bad(path, $"two entries are named {name}", reader.Start, name);
                 }
 
                 if (name == "__metadata__")
@@ -83,7 +82,7 @@ internal sealed class SafetensorsHeader
 
             while (reader.Read())
             {
-                // Utf8JsonReader itself refuses anything but white space after the object.
+                // The reader itself refuses anything but white space after the object.
             }
         }
         catch (JsonException e)
@@ -92,57 +91,57 @@ internal sealed class SafetensorsHeader
         }
         catch (InvalidOperationException e)
         {
-            // Utf8JsonReader's answer to text that is not UTF-8 and to lone surrogates.
+            // The reader's answer to text that is not UTF-8 and to lone surrogates.
             throw Bad(path, $"the header holds text that is not valid Unicode ({e.Message})", sizeof(ulong), inner: e);
         }
 
         CheckTiling(tensors, dataStart, fileLength, path);
-        return new SafetensorsHeader(tensors.ToImmutable(), metadata);
+        return new SafetensorsHeader([.. tensors], metadata);
     }
 
-    private static void Expect(ref Utf8JsonReader reader, JsonTokenType type, string path, string message, string? name = null)
+    private static void Expect(ref JsonTokens reader, JsonKind kind, string path, string message, string? name = null)
     {
-        if (!reader.Read() || reader.TokenType != type)
+        if (!reader.Read() || reader.Kind != kind)
         {
-            throw Bad(path, message, sizeof(ulong) + reader.TokenStartIndex, name);
+            throw Bad(path, message, sizeof(ulong) + reader.Start, name);
         }
     }
 
     private static void ReadMetadata(
-        ref Utf8JsonReader reader, Dictionary<string, string> metadata, string path)
+        ref JsonTokens reader, Dictionary<string, string> metadata, string path)
     {
         reader.Read();
-        if (reader.TokenType == JsonTokenType.Null)
+        if (reader.Kind == JsonKind.Null)
         {
             return; // mlx.core.save_safetensors writes null where it has none.
         }
 
-        if (reader.TokenType != JsonTokenType.StartObject)
+        if (reader.Kind != JsonKind.Object)
         {
-            throw Bad(path, "__metadata__ is not an object of strings", sizeof(ulong) + reader.TokenStartIndex);
+            throw Bad(path, "__metadata__ is not an object of strings", sizeof(ulong) + reader.Start);
         }
 
-        while (reader.Read() && reader.TokenType != JsonTokenType.EndObject)
+        while (reader.Read() && reader.Kind != JsonKind.EndObject)
         {
             string key = reader.GetString()!;
-            Expect(ref reader, JsonTokenType.String, path, $"__metadata__ entry {key} is not a string");
+            Expect(ref reader, JsonKind.String, path, $"__metadata__ entry {key} is not a string");
             metadata[key] = reader.GetString()!;
         }
     }
 
-    private static TensorInfo ReadTensor(ref Utf8JsonReader reader, string name, long dataStart, string path)
+    private static TensorInfo ReadTensor(ref JsonTokens reader, string name, long dataStart, string path)
     {
-        Expect(ref reader, JsonTokenType.StartObject, path, $"the entry of tensor {name} is not an object", name);
+        Expect(ref reader, JsonKind.Object, path, $"the entry of tensor {name} is not an object", name);
         DType? dtype = null;
         long[]? shape = null;
         long[]? range = null;
-        while (reader.Read() && reader.TokenType != JsonTokenType.EndObject)
+        while (reader.Read() && reader.Kind != JsonKind.EndObject)
         {
             string field = reader.GetString()!;
             switch (field)
             {
                 case "dtype" when dtype is null:
-                    Expect(ref reader, JsonTokenType.String, path, $"tensor {name}: dtype is not a string", name);
+                    Expect(ref reader, JsonKind.String, path, $"tensor {name}: dtype is not a string", name);
                     string text = reader.GetString()!;
                     dtype = DTypeExtensions.TryParseSafetensors(text, out DType parsed)
                         ? parsed
@@ -184,17 +183,17 @@ internal sealed class SafetensorsHeader
                 name);
         }
 
-        return new TensorInfo(name, type, ImmutableCollectionsMarshal.AsImmutableArray(shape), dataStart + begin, wanted);
+        return TensorInfo.OfSizes(name, type, shape, dataStart + begin, wanted);
     }
 
-    private static long[] ReadIntegers(ref Utf8JsonReader reader, string name, string field, string path)
+    private static long[] ReadIntegers(ref JsonTokens reader, string name, string field, string path)
     {
-        Expect(ref reader, JsonTokenType.StartArray, path, $"tensor {name}: {field} is not an array", name);
+        Expect(ref reader, JsonKind.Array, path, $"tensor {name}: {field} is not an array", name);
         Span<long> values = stackalloc long[MaximumDimensions];
         int count = 0;
-        while (reader.Read() && reader.TokenType != JsonTokenType.EndArray)
+        while (reader.Read() && reader.Kind != JsonKind.EndArray)
         {
-            if (reader.TokenType != JsonTokenType.Number || !reader.TryGetInt64(out long value) || value < 0)
+            if (reader.Kind != JsonKind.Number || !reader.TryGetInt64(out long value) || value < 0)
             {
                 throw Bad(path, $"tensor {name}: {field} holds something that is not a whole number >= 0", null, name);
             }
@@ -231,7 +230,7 @@ internal sealed class SafetensorsHeader
     }
 
     private static void CheckTiling(
-        ImmutableArray<TensorInfo>.Builder tensors, long dataStart, long fileLength, string path)
+        List<TensorInfo> tensors, long dataStart, long fileLength, string path)
     {
         long position = dataStart;
         IEnumerable<TensorInfo> ordered = InOrder(tensors) ? tensors : tensors.OrderBy(t => t.Offset).ThenBy(t => t.ByteLength);
@@ -261,7 +260,7 @@ internal sealed class SafetensorsHeader
         }
     }
 
-    private static bool InOrder(ImmutableArray<TensorInfo>.Builder tensors)
+    private static bool InOrder(List<TensorInfo> tensors)
     {
         for (int i = 1; i < tensors.Count; i++)
         {

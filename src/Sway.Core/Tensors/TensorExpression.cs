@@ -9,20 +9,27 @@ namespace Sway.Tensors;
 /// </summary>
 public abstract class TensorExpression
 {
+    private readonly long[] _sizes;
+
     private protected TensorExpression(DType dtype, ImmutableArray<long> shape)
+        : this(dtype, ImmutableCollectionsMarshal.AsArray(shape)!)
+    {
+    }
+
+    private protected TensorExpression(DType dtype, long[] sizes)
     {
         DType = dtype;
-        Shape = shape;
+        _sizes = sizes;
     }
 
     /// <summary>The element type of the result.</summary>
     public DType DType { get; }
 
     /// <summary>The dimensions of the result, outermost first.</summary>
-    public ImmutableArray<long> Shape { get; }
+    public ImmutableArray<long> Shape => ImmutableCollectionsMarshal.AsImmutableArray(_sizes);
 
     /// <summary>The number of axes.</summary>
-    public int Rank => Shape.Length;
+    public int Rank => _sizes.Length;
 
     /// <summary>The number of elements.</summary>
     public long ElementCount
@@ -30,7 +37,7 @@ public abstract class TensorExpression
         get
         {
             long product = 1;
-            foreach (long size in Shape.AsSpan())
+            foreach (long size in _sizes)
             {
                 product = checked(product * size);
             }
@@ -47,6 +54,9 @@ public abstract class TensorExpression
 
     /// <summary>The names of the source tensors, in order, each once.</summary>
     public abstract IEnumerable<string> Sources { get; }
+
+    /// <summary><see cref="Shape"/> without its type.</summary>
+    internal ReadOnlySpan<long> Sizes => _sizes;
 
     /// <summary>Reorders the axes: axis i of the result is axis <c>axes[i]</c> of this tensor.</summary>
     public abstract TensorExpression Permute(params ReadOnlySpan<int> axes);

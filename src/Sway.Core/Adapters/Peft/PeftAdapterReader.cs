@@ -62,7 +62,7 @@ internal static class PeftAdapterReader
                 BaseModelName = config.BaseModelName,
                 IsDora = HasMagnitude(modules),
                 Dropout = config.Dropout,
-                Config = config.Root,
+                Settings = config.Root,
                 Files = [file],
             };
         }
@@ -90,7 +90,7 @@ internal static class PeftAdapterReader
     {
         if (config.PeftType is null)
         {
-            throw config.Root.TryGetProperty("lora_parameters", out _) || config.Root.TryGetProperty("fine_tune_type", out _)
+            throw config.Root.TryGet("lora_parameters", out _) || config.Root.TryGet("fine_tune_type", out _)
                 ? Refuse(location.Folder, RefusalCategory.AlreadyMlx, "The configuration is mlx-lm's.", "Use sway convert --to peft for mlx-lm adapters.")
                 : config.Bad("it has no peft_type");
         }

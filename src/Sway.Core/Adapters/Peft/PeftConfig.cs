@@ -13,7 +13,7 @@ internal sealed class PeftConfig
     private readonly List<PatternValue> _rankPattern;
     private readonly List<PatternValue> _alphaPattern;
 
-    private PeftConfig(string path, JsonElement root)
+    private PeftConfig(string path, JsonTree root)
     {
         _path = path;
         Root = root;
@@ -33,7 +33,7 @@ internal sealed class PeftConfig
         }
     }
 
-    public JsonElement Root { get; }
+    public JsonTree Root { get; }
 
     public string? PeftType { get; }
 
@@ -59,14 +59,16 @@ internal sealed class PeftConfig
     {
         try
         {
-            JsonElement root = JsonFile.Read(path);
-            return root.ValueKind == JsonValueKind.Object ? new PeftConfig(path, root) : throw BadFile(path, "it is not a JSON object");
+            JsonTree root = JsonFile.ReadTree(path);
+            return root.Kind == JsonKind.Object ? new PeftConfig(path, root) : throw BadFile(path, "it is not a JSON object");
         }
-        catch (Exception e) when (e is JsonException or UnauthorizedAccessException)
+        catch (Exception e) when (IsUnreadable(e))
         {
             throw BadFile(path, e.Message);
         }
     }
+
+    private static bool IsUnreadable(Exception problem) => problem is JsonException or UnauthorizedAccessException;
 
     /// <summary>The rank of a module by the configuration: the first pattern that matches, in the file's order.</summary>
     public int RankOf(string module) => (int)FirstMatch(_rankPattern, module, Rank);
@@ -85,33 +87,30 @@ internal sealed class PeftConfig
     }
 
     public string? Text(string name) => Find(name) is not { } value ? null
-        : value.ValueKind == JsonValueKind.String ? value.GetString()
-        : throw Bad($"{name} is not a string");
+        : value.Text ?? throw Bad($"{name} is not a string");
 
-    public bool Flag(string name) => Find(name) is { } value && (value.ValueKind switch
+    public bool Flag(string name) => Find(name) is { } value && (value.Kind switch
     {
-        JsonValueKind.True => true,
-        JsonValueKind.False => false,
-        _ => throw Bad($"{name} is {value.GetRawText()}, not true or false"),
+        JsonKind.True => true,
+        JsonKind.False => false,
+        _ => throw Bad($"{name} is {value.RawText}, not true or false"),
     });
 
     /// <summary>True when a field is present and not null, false, empty or the text "none".</summary>
-    public bool IsSet(string name) => Find(name) is { } value && (value.ValueKind switch
+    public bool IsSet(string name) => Find(name) is { } value && (value.Kind switch
     {
-        JsonValueKind.False => false,
-        JsonValueKind.Array => value.GetArrayLength() > 0,
-        JsonValueKind.Object => value.EnumerateObject().Any(),
-        JsonValueKind.String => value.GetString() is { Length: > 0 } text && text != "none",
+        JsonKind.False => false,
+        JsonKind.Array or JsonKind.Object => value.Items.Length > 0,
+        JsonKind.String => value.Text is not ("" or "none"),
         _ => true,
     });
 
     /// <summary>A list of strings; null when absent or not a list.</summary>
-    public IReadOnlyList<string>? Strings(string name) => Find(name) is not { ValueKind: JsonValueKind.Array } list
+    public IReadOnlyList<string>? Strings(string name) => Find(name) is not { Kind: JsonKind.Array } list
         ? null
-        : [.. list.EnumerateArray().Select(item => item.ValueKind == JsonValueKind.String ? item.GetString()! : throw Bad($"{name} holds something that is not a string"))];
+        : [.. list.Items.Select(item => item.Text ?? throw Bad($"{name} holds something that is not a string"))];
 
-    public JsonElement? Find(string name) =>
-        Root.TryGetProperty(name, out JsonElement value) && value.ValueKind != JsonValueKind.Null ? value : null;
+    public JsonTree? Find(string name) => Root.TryGet(name, out JsonTree value) && value.Kind != JsonKind.Null ? value : null;
 
     public ConversionRefusedException Bad(string what) => BadFile(_path, what);
 
@@ -120,19 +119,19 @@ internal sealed class PeftConfig
 
     private double? Number(string name)
     {
-        if (!Root.TryGetProperty(name, out JsonElement value))
+        if (!Root.TryGet(name, out JsonTree value))
         {
             return null;
         }
 
-        if (value.ValueKind == JsonValueKind.Null && name is not ("r" or "lora_alpha"))
+        if (value.Kind == JsonKind.Null && name is not ("r" or "lora_alpha"))
         {
             return null;
         }
 
-        return value.ValueKind == JsonValueKind.Number && value.GetDouble() is var number && double.IsFinite(number)
+        return value.Kind == JsonKind.Number && value.GetDouble() is var number && double.IsFinite(number)
             ? number
-            : throw Bad($"{name} is {Shorten(value.GetRawText())}, not a finite number");
+            : throw Bad($"{name} is {Shorten(value.RawText)}, not a finite number");
     }
 
     private int Rankable(string name, double value) => value >= 1 && value <= MaximumRank && value == Math.Floor(value)
@@ -147,24 +146,24 @@ internal sealed class PeftConfig
             return patterns;
         }
 
-        if (map.ValueKind != JsonValueKind.Object)
+        if (map.Kind != JsonKind.Object)
         {
             throw Bad($"{name} is not an object");
         }
 
-        foreach (JsonProperty entry in LastOfEachName(map))
+        foreach ((string key, JsonTree value) in LastOfEachName(map))
         {
-            double value = entry.Value.ValueKind == JsonValueKind.Number && double.IsFinite(entry.Value.GetDouble())
-                ? entry.Value.GetDouble()
-                : throw Bad($"{name} of {entry.Name} is {Shorten(entry.Value.GetRawText())}, not a finite number");
+            double number = value.Kind == JsonKind.Number && double.IsFinite(value.GetDouble())
+                ? value.GetDouble()
+                : throw Bad($"{name} of {key} is {Shorten(value.RawText)}, not a finite number");
             if (name == "rank_pattern")
             {
-                Rankable($"{name} of {entry.Name}", value);
+                Rankable($"{name} of {key}", number);
             }
 
             try
             {
-                patterns.Add(new PatternValue(new PythonPattern(entry.Name), value));
+                patterns.Add(new PatternValue(new PythonPattern(key), number));
             }
             catch (ArgumentException e)
             {
@@ -176,11 +175,8 @@ internal sealed class PeftConfig
     }
 
     /// <summary>A Python dictionary keeps the place of a repeated key's first member and the value of its last.</summary>
-    private static IEnumerable<JsonProperty> LastOfEachName(JsonElement map)
-    {
-        JsonProperty[] members = [.. map.EnumerateObject()];
-        return members.GroupBy(member => member.Name, StringComparer.Ordinal).Select(group => group.Last());
-    }
+    private static IEnumerable<(string Name, JsonTree Value)> LastOfEachName(JsonTree map) =>
+        map.Names.Zip(map.Items).GroupBy(member => member.First, StringComparer.Ordinal).Select(group => group.Last());
 
     private double FirstMatch(List<PatternValue> patterns, string module, double otherwise) =>
         patterns.Count == 0 ? otherwise : FirstOfSeveral(patterns, module, otherwise);

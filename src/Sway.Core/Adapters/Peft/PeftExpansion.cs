@@ -1,4 +1,4 @@
-using System.Text.Json;
+using Sway.IO;
 using Sway.Tensors;
 
 namespace Sway.Adapters.Peft;
@@ -12,9 +12,9 @@ internal static class PeftExpansion
     /// <summary>Writes BD-LoRA's and QALoRA's factors out; false, with a refusal, when the configuration does not say how.</summary>
     public static bool TryExpand(PeftModuleTensors module, ref TensorExpression a, ref TensorExpression b)
     {
-        if (module.Config.Find("use_bdlora") is { ValueKind: JsonValueKind.Object } blocks)
+        if (module.Config.Find("use_bdlora") is { Kind: JsonKind.Object } blocks)
         {
-            if (!blocks.TryGetProperty("nblocks", out var count) || count.ValueKind != JsonValueKind.Number || !count.TryGetInt32(out int n) || n < 1)
+            if (!blocks.TryGet("nblocks", out JsonTree count) || count.Kind != JsonKind.Number || !count.TryGetInt32(out int n) || n < 1)
             {
                 throw module.Config.Bad("use_bdlora has no whole number nblocks");
             }
@@ -33,7 +33,7 @@ internal static class PeftExpansion
         if (module.Config.Flag("use_qalora"))
         {
             int group = module.Config.Find("qalora_group_size") is not { } size ? DefaultGroupSize
-                : size.ValueKind == JsonValueKind.Number && size.TryGetInt32(out int value) && value is > 0 and <= MaximumGroupSize ? value
+                : size.Kind == JsonKind.Number && size.TryGetInt32(out int value) && value is > 0 and <= MaximumGroupSize ? value
                 : throw module.Config.Bad("qalora_group_size is no group size");
             a = Grouped(a, group);
         }
@@ -114,8 +114,7 @@ internal static class PeftExpansion
     /// <summary>LoHa's B of rank r^2: column i * r + j is the product of column i of w1_a and column j of w2_a.</summary>
     public static TensorExpression HadamardB(TensorExpression w1A, TensorExpression w2A) => HadamardA(w1A.Transpose(), w2A.Transpose()).Transpose();
 
-    private static bool Names(JsonElement blocks, string list, string path) =>
-        blocks.TryGetProperty(list, out var names) && names.ValueKind == JsonValueKind.Array
-        && names.EnumerateArray().Any(name => name.ValueKind == JsonValueKind.String
-            && (path == name.GetString() || path.EndsWith("." + name.GetString(), StringComparison.Ordinal)));
+    private static bool Names(JsonTree blocks, string list, string path) =>
+        blocks.TryGet(list, out JsonTree names) && names.Kind == JsonKind.Array
+        && names.Items.Any(name => name.Text is { } text && (path == text || path.EndsWith("." + text, StringComparison.Ordinal)));
 }

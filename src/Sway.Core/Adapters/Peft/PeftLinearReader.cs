@@ -12,9 +12,9 @@ internal static class PeftLinearReader
             return null;
         }
 
-        if (a.Shape.Length != 2 || b.Shape.Length != 2)
+        if (a.Sizes.Length != 2 || b.Sizes.Length != 2)
         {
-            bool convolution = a.Shape.Length > 2 && b.Shape.Length > 2;
+            bool convolution = a.Sizes.Length > 2 && b.Sizes.Length > 2;
             module.Refusals.Add(
                 convolution ? RefusalCategory.ConvolutionTarget : RefusalCategory.ShapeMismatch,
                 convolution ? "Convolutions are adapted; mlx-lm can adapt none." : $"Factors are not matrices: {a.ShapeText} and {b.ShapeText}.",
@@ -24,7 +24,7 @@ internal static class PeftLinearReader
 
         string[] parameters = PeftParameterReader.TargetParameters(module.Config, owner);
         int plainRank = module.Config.RankOf(owner);
-        bool packed = levels > 1 || depth > 0 || (parameters.Length > 0 && parameters.All(p => module.Config.RankOf($"{owner}.{p}") != a.Shape[0]));
+        bool packed = levels > 1 || depth > 0 || (parameters.Length > 0 && parameters.All(p => module.Config.RankOf($"{owner}.{p}") != a.Sizes[0]));
         string[] roles = module.Config.PeftType switch
         {
             "ADALORA" => [nameof(PeftRole.A), nameof(PeftRole.B), nameof(PeftRole.E)],
@@ -51,7 +51,7 @@ internal static class PeftLinearReader
                 return null;
             }
 
-            if (e.ElementCount != a.Shape[0])
+            if (e.ElementCount != a.Sizes[0])
             {
                 module.Refusals.Add(RefusalCategory.ShapeMismatch, $"lora_E {e.ShapeText} does not fit lora_A {a.ShapeText}.", module.Path);
                 return null;
@@ -64,22 +64,22 @@ internal static class PeftLinearReader
             return null;
         }
 
-        if (first.Shape[0] != second.Shape[1])
+        if (first.Sizes[0] != second.Sizes[1])
         {
             module.Refusals.Add(RefusalCategory.ShapeMismatch, $"The factors do not fit each other: {a.Name} {a.ShapeText}, {b.Name} {b.ShapeText}.", a.Name, b.Name);
             return null;
         }
 
         string key = parameters is [var parameter] ? $"{owner}.{parameter}" : owner;
-        TensorExpression? magnitude = Magnitude(module, second.Shape[0]);
-        int rank = checked((int)first.Shape[0]);
+        TensorExpression? magnitude = Magnitude(module, second.Sizes[0]);
+        int rank = checked((int)first.Sizes[0]);
         return new LoraModule
         {
             Path = owner,
             Naming = ModuleNaming.HuggingFace,
             Kind = LoraModuleKind.Linear,
             Rank = rank,
-            Scaling = rank == 0 ? 1 : module.Config.ScalingOf(key, checked((int)a.Shape[0])),
+            Scaling = rank == 0 ? 1 : module.Config.ScalingOf(key, checked((int)a.Sizes[0])),
             A = first,
             B = second,
             Magnitude = magnitude,
@@ -129,7 +129,7 @@ internal static class PeftLinearReader
         TensorExpression value = module.File.Get(magnitude);
         while (value.Rank > 1)
         {
-            value = value.Squeeze(value.Shape[0] == 1 && value.Rank > 1 ? 0 : value.Rank - 1);
+            value = value.Squeeze(value.Sizes[0] == 1 && value.Rank > 1 ? 0 : value.Rank - 1);
         }
 
         return value;

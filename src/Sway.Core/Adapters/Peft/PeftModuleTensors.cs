@@ -79,13 +79,13 @@ internal sealed record PeftModuleTensors(string Path, Dictionary<string, TensorI
     /// <summary>True when the first factor has one of the ranks that the configuration gives it.</summary>
     public bool CheckRank(TensorInfo a, params ReadOnlySpan<int> configured)
     {
-        if (a.Shape[0] <= int.MaxValue && IsOneOf((int)a.Shape[0], configured))
+        if (a.Sizes[0] <= int.MaxValue && IsOneOf((int)a.Sizes[0], configured))
         {
             return true;
         }
 
         RefusalCategory category = a.ElementCount == 0 ? RefusalCategory.ShapeMismatch : RefusalCategory.RankMismatch;
-        Refusals.Add(category, $"{Path} has rank {a.Shape[0]} in the tensors and {configured[0]} in the configuration; PEFT itself cannot load this.", a.Name);
+        Refusals.Add(category, $"{Path} has rank {a.Sizes[0]} in the tensors and {configured[0]} in the configuration; PEFT itself cannot load this.", a.Name);
         return false;
     }
 }

@@ -1,4 +1,4 @@
-using System.Text.Json;
+using Sway.IO;
 
 namespace Sway.Adapters.Peft;
 
@@ -73,7 +73,7 @@ internal static class PeftObstacles
                 break;
             case Initialisation.Unknown:
                 yield return new Refusal(
-                    RefusalCategory.MutatedBase, $"init_lora_weights is {config.Find("init_lora_weights")?.GetRawText()}, which is not known to leave the base as it is.");
+                    RefusalCategory.MutatedBase, $"init_lora_weights is {config.Find("init_lora_weights")?.RawText}, which is not known to leave the base as it is.");
                 break;
         }
     }
@@ -86,12 +86,12 @@ internal static class PeftObstacles
             return Initialisation.Plain;
         }
 
-        if (value.ValueKind is JsonValueKind.True or JsonValueKind.False)
+        if (value.Kind is JsonKind.True or JsonKind.False)
         {
             return Initialisation.Plain;
         }
 
-        string text = value.ValueKind == JsonValueKind.String ? value.GetString()!.ToLowerInvariant() : "";
+        string text = value.Text?.ToLowerInvariant() ?? "";
         return text switch
         {
             "gaussian" or "orthogonal" or "eva" or "mica" => Initialisation.Plain,

@@ -34,11 +34,11 @@ internal static class PeftOptions
     public static string? WarningOf(PeftConfig config)
     {
         var unknown = new List<string>();
-        foreach (JsonProperty entry in config.Root.EnumerateObject())
+        foreach (string name in config.Root.Names)
         {
-            if (!s_known.Contains(entry.Name) && config.IsSet(entry.Name) && !unknown.Contains(entry.Name))
+            if (!s_known.Contains(name) && config.IsSet(name) && !unknown.Contains(name))
             {
-                unknown.Add(entry.Name);
+                unknown.Add(name);
             }
         }
 

@@ -14,12 +14,12 @@ public sealed class TensorView : TensorExpression
     private const int MaximumSpan = 4 << 20;
 
     private readonly ITensorSource _source;
-    private readonly ImmutableArray<long> _strides;
+    private readonly long[] _strides;
     private readonly long _offset;
 
     /// <summary>A dense, row-major view of a whole source.</summary>
     public TensorView(ITensorSource source, DType dtype, ImmutableArray<long> shape)
-        : this(source, dtype, shape, Dense(shape), 0)
+        : this(dtype, ImmutableCollectionsMarshal.AsArray(shape)!, source)
     {
     }
 
@@ -28,15 +28,28 @@ public sealed class TensorView : TensorExpression
         : base(dtype, shape)
     {
         _source = source;
-        _strides = strides;
+        _strides = ImmutableCollectionsMarshal.AsArray(strides)!;
         _offset = offset;
     }
+
+    private TensorView(DType dtype, long[] sizes, ITensorSource source)
+        : base(dtype, sizes)
+    {
+        _source = source;
+        _strides = new long[sizes.Length];
+        DenseStrides(sizes, _strides);
+    }
+
+    private ImmutableArray<long> Strides => ImmutableCollectionsMarshal.AsImmutableArray(_strides);
 
     /// <inheritdoc/>
     public override bool KeepsBits => true;
 
     /// <inheritdoc/>
     public override IEnumerable<string> Sources => [_source.Name];
+
+    /// <summary>A dense, row-major view of a whole source, with a shape that nobody changes any more.</summary>
+    internal static TensorView OfSizes(ITensorSource source, DType dtype, long[] sizes) => new(dtype, sizes, source);
 
     /// <inheritdoc/>
     public override TensorExpression Permute(params ReadOnlySpan<int> axes)
@@ -60,7 +73,7 @@ public sealed class TensorView : TensorExpression
             _source,
             DType,
             Shape.SetItem(axis, count),
-            _strides.SetItem(axis, _strides[axis] * step),
+            Strides.SetItem(axis, _strides[axis] * step),
             _offset + (count == 0 ? 0 : start * _strides[axis]));
     }
 
@@ -74,17 +87,17 @@ public sealed class TensorView : TensorExpression
             _source,
             DType,
             Shape.SetItem(axis, inner).Insert(axis, outer),
-            _strides.Insert(axis, _strides[axis] * inner),
+            Strides.Insert(axis, _strides[axis] * inner),
             _offset);
     }
 
     /// <inheritdoc/>
     public override TensorExpression Unsqueeze(int axis) =>
-        new TensorView(_source, DType, Shape.Insert(axis, 1), _strides.Insert(axis, 0), _offset);
+        new TensorView(_source, DType, Shape.Insert(axis, 1), Strides.Insert(axis, 0), _offset);
 
     /// <inheritdoc/>
     public override TensorExpression Squeeze(int axis) => Shape[axis] == 1
-        ? new TensorView(_source, DType, Shape.RemoveAt(axis), _strides.RemoveAt(axis), _offset)
+        ? new TensorView(_source, DType, Shape.RemoveAt(axis), Strides.RemoveAt(axis), _offset)
         : throw new ArgumentException($"Axis {axis} of {TensorInfo.FormatShape(Shape)} is not of size 1.", nameof(axis));
 
     /// <inheritdoc/>
@@ -104,13 +117,6 @@ public sealed class TensorView : TensorExpression
         Span<long> dense = stackalloc long[Rank];
         DenseStrides(count, dense);
         ReadBlock(first, count, dense, destination);
-    }
-
-    private static ImmutableArray<long> Dense(ImmutableArray<long> shape)
-    {
-        long[] strides = new long[shape.Length];
-        DenseStrides(shape.AsSpan(), strides);
-        return ImmutableCollectionsMarshal.AsImmutableArray(strides);
     }
 
     private void ReadBlock(long first, ReadOnlySpan<long> count, ReadOnlySpan<long> destinationStrides, Span<byte> destination)
@@ -147,7 +153,7 @@ public sealed class TensorView : TensorExpression
             try
             {
                 _source.Read(first * size, buffer.AsSpan(0, bytes));
-                StridedCopy.Copy(buffer.AsSpan(0, bytes), _strides.AsSpan(), destination, destinationStrides, count, size);
+                StridedCopy.Copy(buffer.AsSpan(0, bytes), _strides, destination, destinationStrides, count, size);
             }
             finally
             {

@@ -20,16 +20,16 @@ public static class JsonFile
 
     /// <summary>The same as a tree of Sway's own, which starts faster.</summary>
     /// <exception cref="JsonException">As for <see cref="Read"/>.</exception>
-    public static JsonTree ReadTree(string path, long maximumLength = 64 << 20)
+    internal static JsonTree ReadTree(string path, long maximumLength = 64 << 20)
     {
         byte[] json = ReadBytes(path, maximumLength);
         try
         {
             return JsonTree.Parse(json, MaximumDepth);
         }
-        catch (InvalidOperationException e)
+        catch (Exception e)
         {
-            throw NotUnicode(e);
+            throw Reworded(json, e);
         }
     }
 
@@ -113,11 +113,25 @@ public static class JsonFile
         }
     }
 
+    // Parse cannot read it either, and says what is wrong.
+    [MethodImpl(MethodImplOptions.NoInlining)]
+    private static Exception Reworded(byte[] json, Exception problem)
+    {
+        try
+        {
+            Parse(json);
+            return problem;
+        }
+        catch (JsonException worded)
+        {
+            return worded;
+        }
+    }
+
     // Exceptions of the library's are made apart: a method that makes one loads the library, thrown or not.
     [MethodImpl(MethodImplOptions.NoInlining)]
     private static JsonException TooLong(long length) => new($"it has {length} bytes, more than any file of its kind");
 
-    [MethodImpl(MethodImplOptions.NoInlining)]
     private static JsonException NotUnicode(InvalidOperationException problem) =>
         new($"it holds text that is not valid Unicode ({problem.Message.TrimEnd('.')})", problem);
 }

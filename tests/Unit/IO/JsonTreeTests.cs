@@ -62,7 +62,6 @@ public sealed class JsonTreeTests
     [InlineData("\"\\\"\\\\\\/\\b\\f\\n\\r\\t\\u0000\\u00E4\"")]
     [InlineData("\"a\nb\"")]
     [InlineData("\"\u007f\u0080\uffff\"")]
-    [InlineData("\ufeff1")]
     [InlineData(Sample)]
     public void Reads_what_the_library_reads(string text) => Compare(Encoding.UTF8.GetBytes(text));
 
@@ -119,7 +118,7 @@ public sealed class JsonTreeTests
         try
         {
             File.WriteAllBytes(path, json);
-            return json is [0xEF, 0xBB, 0xBF, ..] ? JsonTree.Parse(json, 64) : JsonFile.ReadTree(path);
+            return JsonFile.ReadTree(path);
         }
         finally
         {
@@ -150,8 +149,7 @@ public sealed class JsonTreeTests
                 break;
             case JsonValueKind.Number:
                 BitConverter.DoubleToInt64Bits(tree.GetDouble()).ShouldBe(BitConverter.DoubleToInt64Bits(element.GetDouble()));
-                tree.TryGetInt32(out int whole).ShouldBe(element.TryGetInt32(out int wanted));
-                whole.ShouldBe(wanted);
+                (tree.TryGetInt32(out int whole) ? whole : (int?)null).ShouldBe(element.TryGetInt32(out int wanted) ? wanted : null);
                 break;
             case JsonValueKind.Array:
                 Compare(tree.Items, [.. element.EnumerateArray()]);

@@ -1,4 +1,5 @@
 using System.Buffers.Binary;
+using System.Runtime.CompilerServices;
 using System.Text.Json;
 using Sway.IO;
 
@@ -85,19 +86,28 @@ internal sealed class SafetensorsHeader
                 // The reader itself refuses anything but white space after the object.
             }
         }
-        catch (JsonException e)
+        catch (Exception e) when (IsOfText(e))
         {
-            throw Bad(path, $"the header is not valid JSON: {JsonFile.Describe(e, oneLine: true)}", sizeof(ulong), inner: e);
-        }
-        catch (InvalidOperationException e)
-        {
-            // The reader's answer to text that is not UTF-8 and to lone surrogates.
-            throw Bad(path, $"the header holds text that is not valid Unicode ({e.Message})", sizeof(ulong), inner: e);
+            throw NotJson(path, e);
         }
 
         CheckTiling(tensors, dataStart, fileLength, path);
         return new SafetensorsHeader([.. tensors], metadata);
     }
+
+    // Apart, because a method that names the library's exception loads the library. The other is what the reader answers to text that
+    // is not UTF-8 and to lone surrogates.
+    [MethodImpl(MethodImplOptions.NoInlining)]
+    private static bool IsOfText(Exception problem) => problem is JsonException or InvalidOperationException;
+
+    [MethodImpl(MethodImplOptions.NoInlining)]
+    private static AdapterFormatException NotJson(string path, Exception problem) => Bad(
+        path,
+        problem is JsonException json
+            ? $"the header is not valid JSON: {JsonFile.Describe(json, oneLine: true)}"
+            : $"the header holds text that is not valid Unicode ({problem.Message})",
+        sizeof(ulong),
+        inner: problem);
 
     private static void Expect(ref JsonTokens reader, JsonKind kind, string path, string message, string? name = null)
     {

@@ -20,7 +20,7 @@ internal static class PeftExpansion
             }
 
             bool onA = Names(blocks, "target_modules_bd_a", module.Path), onB = Names(blocks, "target_modules_bd_b", module.Path);
-            if (onA == onB || (onA ? a : b).Shape[0] % n != 0)
+            if (onA == onB || (onA ? a : b).Sizes[0] % n != 0)
             {
                 module.Refusals.Add(RefusalCategory.ShapeMismatch, "BD-LoRA does not say which of the factors is block-diagonal, or the blocks do not divide it.", module.Path);
                 return false;

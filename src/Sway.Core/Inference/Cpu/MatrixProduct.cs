@@ -9,8 +9,11 @@ internal static unsafe class MatrixProduct
 {
     private const int LongestBlock = 768;
 
-    // So many columns of a block of k are 384 KB: they stay in the second-level cache while all rows pass by.
-    private const int ColumnsAtOnce = 128;
+    // So many packed weights stay in the second-level cache while all rows pass by.
+    private const int WeightsAtOnce = 144 << 10;
+
+    // Of a tile of rows so many columns are computed at once at least, or fetching the rows would take longer than multiplying them.
+    private const int LeastColumns = 64, MostColumns = 128;
 
     // A unit of fewer rows would pay more for its panels than it gains by another thread.
     private const int RowsOfUnit = 480;
@@ -26,6 +29,12 @@ internal static unsafe class MatrixProduct
         var unit = inputs % 128 == 0 ? 128 : 64;
         return (((inputs + blocks - 1) / blocks) + unit - 1) / unit * unit;
     }
+
+    /// <summary>
+    /// How many inputs' weights are packed at once: all, where the cache holds them for enough columns, so that every result is finished
+    /// while it is in cache; else one block of k.
+    /// </summary>
+    public static int PackedInputs(int inputs) => inputs * LeastColumns <= WeightsAtOnce ? inputs : BlockLength(inputs);
 
     /// <summary>c = rows times weights, or c += that; then what updates add to some of the rows.</summary>
     /// <param name="workers">The threads.</param>
@@ -64,7 +73,7 @@ internal static unsafe class MatrixProduct
         var columns = weights.Outputs <= kernel.Columns / 2 ? kernel.Columns / 2 : kernel.Columns;
         var panels = (weights.Outputs + columns - 1) / columns;
         var (fromTile, toTile) = (wanted.First / kernel.TileRows, (wanted.End + kernel.TileRows - 1) / kernel.TileRows);
-        var largest = ColumnsAtOnce / kernel.Columns;
+        var largest = (PackedInputs(rows.Depth) > LongestBlock ? LeastColumns : MostColumns) / kernel.Columns;
         var groups = Math.Min(panels, workers.Threads * ((panels + (largest * workers.Threads) - 1) / (largest * workers.Threads)));
         var chunks = workers.Threads == 1 ? 1 : Math.Clamp(wanted.Count / RowsOfUnit, 1, ((4 * workers.Threads) + groups - 1) / groups);
         workers.For(groups * chunks, cost, unit =>

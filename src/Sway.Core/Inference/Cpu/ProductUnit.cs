@@ -5,6 +5,8 @@ internal readonly unsafe struct ProductUnit(
     GemmKernel kernel, int columns, PackedRows rows, PanelSource weights, RowRange range, float* c, nint stride, bool add,
     IReadOnlyList<ProductUpdate> updates, CancellationToken cancellation)
 {
+    private readonly int _block = MatrixProduct.BlockLength(weights.Inputs);
+
     /// <summary>Computes some panels of some tiles.</summary>
     /// <param name="tiles">The tiles.</param>
     /// <param name="ownPanels">The panels.</param>
@@ -13,37 +15,25 @@ internal readonly unsafe struct ProductUnit(
     {
         var (fromTile, toTile) = (tiles.Start.Value, tiles.End.Value);
         var (fromPanel, toPanel) = (ownPanels.Start.Value, ownPanels.End.Value);
-        var length = MatrixProduct.BlockLength(weights.Inputs);
         var panels = toPanel - fromPanel;
+        var length = MatrixProduct.PackedInputs(weights.Inputs);
         var own = panels * columns * Math.Min(length, weights.Inputs);
         var packed = AlignedScratch.Panel(own + UpdateFloats(panels));
         PackUpdates(fromPanel, toPanel, packed + own);
-        for (var k = 0; k < weights.Inputs; k += length)
+        for (var first = 0; first < weights.Inputs; first += length)
         {
-            var depth = Math.Min(length, weights.Inputs - k);
-            for (var panel = fromPanel; panel < toPanel; panel++)
-            {
-                cancellation.ThrowIfCancellationRequested();
-                weights.Pack(
-                    panel * columns, Valid(panel), columns, k, depth, packed + ((panel - fromPanel) * columns * depth));
-            }
-
-            var ahead = k + depth < weights.Inputs
-                ? new WeightsAhead(weights, ownPanels, columns, k + depth, (panels - 1) * (toTile - fromTile))
-                : new WeightsAhead(weights, nextPanels, columns, 0, (panels - 1) * (toTile - fromTile));
+            var end = Math.Min(weights.Inputs, first + length);
+            Pack(fromPanel, toPanel, first, end, packed);
+            var blocks = (end - first + _block - 1) / _block;
+            var products = (panels - 1) * blocks * (toTile - fromTile);
+            var ahead = end < weights.Inputs
+                ? new WeightsAhead(weights, ownPanels, columns, end, products)
+                : new WeightsAhead(weights, nextPanels, columns, 0, products);
             for (var tile = fromTile; tile < toTile; tile++)
             {
                 cancellation.ThrowIfCancellationRequested();
-                var height = kernel.PackedRows(rows.TileRows(tile));
-                var a = rows.Tile(tile) + ((nint)k * height);
-                for (var panel = fromPanel; panel < toPanel; panel++)
-                {
-                    // The first panel's product asks for the next tile of rows, the others for the weights that are packed next.
-                    var next = panel > fromPanel ? ahead.Next() : tile + 1 < toTile ? RowsAhead(tile + 1, k, depth) : default;
-                    Tile(tile, range, panel, height, a, packed + ((panel - fromPanel) * columns * depth), depth, add || k > 0, next);
-                }
-
-                if (k + depth == weights.Inputs && updates.Count > 0)
+                Multiply(tile, toTile, fromPanel, toPanel, first, end, packed, ref ahead);
+                if (end == weights.Inputs && updates.Count > 0)
                 {
                     Update(tile, fromPanel, toPanel, packed + own);
                 }
@@ -51,8 +41,43 @@ internal readonly unsafe struct ProductUnit(
         }
     }
 
-    private WantedBytes RowsAhead(int tile, int k, int depth) =>
-        new((byte*)(rows.Tile(tile) + ((nint)k * kernel.TileRows)), (nint)depth * kernel.TileRows * sizeof(float));
+    // Block by block of k, panel by panel, (depth, columns).
+    private void Pack(int fromPanel, int toPanel, int first, int end, float* packed)
+    {
+        for (var k = first; k < end; k += _block)
+        {
+            var depth = Math.Min(_block, end - k);
+            for (var panel = fromPanel; panel < toPanel; panel++, packed += columns * depth)
+            {
+                cancellation.ThrowIfCancellationRequested();
+                weights.Pack(panel * columns, Valid(panel), columns, k, depth, packed);
+            }
+        }
+    }
+
+    private void Multiply(int tile, int toTile, int fromPanel, int toPanel, int first, int end, float* packed, ref WeightsAhead ahead)
+    {
+        var height = kernel.PackedRows(rows.TileRows(tile));
+        for (var k = first; k < end; k += _block)
+        {
+            var depth = Math.Min(_block, end - k);
+            var a = rows.Tile(tile) + ((nint)k * height);
+            for (var panel = fromPanel; panel < toPanel; panel++, packed += columns * depth)
+            {
+                // The first panel's product asks for the rows that come next, the others for the weights that are packed next.
+                var next = panel > fromPanel ? ahead.Next()
+                    : k + depth < end ? RowsAhead(tile, k + depth, end)
+                    : tile + 1 < toTile ? RowsAhead(tile + 1, first, end) : default;
+                Tile(tile, range, panel, height, a, packed, depth, add || k > 0, next);
+            }
+        }
+    }
+
+    private WantedBytes RowsAhead(int tile, int k, int end)
+    {
+        var height = kernel.PackedRows(rows.TileRows(tile));
+        return new((byte*)(rows.Tile(tile) + ((nint)k * height)), (nint)Math.Min(_block, end - k) * height * sizeof(float));
+    }
 
     private int Valid(int panel) => Math.Min(columns, weights.Outputs - (panel * columns));
 

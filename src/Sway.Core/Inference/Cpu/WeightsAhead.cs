@@ -34,7 +34,7 @@ internal unsafe struct WeightsAhead
     {
         _weights = weights;
         _input = input;
-        _depth = Math.Min(MatrixProduct.BlockLength(weights.Inputs), weights.Inputs - input);
+        _depth = Math.Min(MatrixProduct.PackedInputs(weights.Inputs), weights.Inputs - input);
         _output = panels.Start.Value * columns;
         _end = Math.Min(panels.End.Value * columns, weights.Outputs);
         _wait = Math.Max(0, tiles - Math.Max(0, _end - _output));

@@ -5,6 +5,7 @@ namespace Sway.Benchmarks;
 /// <summary>A new folder for a benchmark's files, removed with them also when the benchmark is stopped.</summary>
 internal sealed class BenchmarkFolder : IDisposable
 {
+    private readonly Lock _deleting = new();
     private readonly PosixSignalRegistration[] _signals;
 
     /// <summary>Makes the folder.</summary>
@@ -34,11 +35,15 @@ internal sealed class BenchmarkFolder : IDisposable
         Delete();
     }
 
+    // A signal that also ends a child process has the benchmark end by itself meanwhile: both come here at once.
     private void Delete()
     {
-        if (Directory.Exists(Path))
+        lock (_deleting)
         {
-            Directory.Delete(Path, recursive: true);
+            if (Directory.Exists(Path))
+            {
+                Directory.Delete(Path, recursive: true);
+            }
         }
     }
 }

@@ -25,12 +25,8 @@ public sealed record SequencePart(
 /// </summary>
 public sealed class Decoder
 {
-    // To map a page of weights again costs less than a hundredth of the time that so many rows take for it. A row takes only some experts.
-    private const int LargeWave = 1024;
-
     private readonly IEngine _engine;
-    private readonly LayerPages? _pages;
-    private readonly long[] _largeWaves;
+    private readonly LayerResidency? _residency;
     private readonly DecoderWeights _weights;
     private readonly EngineWeight? _positions;
     private readonly LayerRunner[] _layers;
@@ -43,7 +39,6 @@ public sealed class Decoder
     {
         _engine = engine;
         Spec = spec = HeadTie.Resolve(store, spec);
-        _pages = engine.ReadsMappedWeights ? store.Pages : null;
         _weights = new DecoderWeights(engine, store);
         Embedding = _weights.Linear(new LinearSpec(spec.Embedding, spec.VocabularySize, spec.HiddenSize) { WeightName = spec.EmbeddingWeight });
         _positions = spec.PositionEmbedding is null
@@ -52,7 +47,7 @@ public sealed class Decoder
         _layers = [.. spec.Layers.Select((layer, index) => new LayerRunner(engine, _weights, layer, index, spec.HiddenSize))];
         _finalNorm = _weights.Norm(spec.FinalNorm, spec.HiddenSize)!;
         _head = spec.TiedHead ? _weights.Tied(spec.Head, Embedding) : _weights.Linear(spec.Head);
-        _largeWaves = [.. spec.Layers.Select(layer => store.IsScarce ? LargeWave : LargeWaveOf(layer))];
+        _residency = engine.ReadsMappedWeights ? LayerResidency.Of(store, spec.Layers) : null;
     }
 
     /// <summary>What is computed.</summary>
@@ -102,11 +97,7 @@ public sealed class Decoder
         try
         {
             var layout = Layout(parts, expanded ? views.Count : 1, rows);
-            if (work >= LargeWave)
-            {
-                _pages?.Forget(-1);
-            }
-
+            _residency?.Embedded(work);
             for (var layer = 0; layer < _layers.Length; layer++)
             {
                 cancellationToken.ThrowIfCancellationRequested();
@@ -117,10 +108,9 @@ public sealed class Decoder
                     expanded = true;
                 }
 
-                var pages = work >= _largeWaves[layer] ? _pages : null;
-                pages?.Prepare(layer + 1);
+                _residency?.Begin(layer, work);
                 _layers[layer].Run(ref hidden, layout, Ranges(views, rows, expanded));
-                pages?.Forget(layer);
+                _residency?.End(layer, work);
                 Check(hidden, rows, views, $"layer {layer}");
                 layerDone?.Invoke(layer + 1);
             }
@@ -176,9 +166,6 @@ public sealed class Decoder
         using var chosen = _engine.Gather(hidden, rows);
         return _finalNorm.Run(_engine, chosen);
     }
-
-    private static long LargeWaveOf(LayerSpec layer) =>
-        layer.FeedForward is ExpertsSpec experts ? (long)LargeWave * experts.Rule.Experts / experts.Rule.Top : LargeWave;
 
     private static ViewRange[] Ranges(IReadOnlyList<DecoderView> views, int rows, bool expanded)
     {

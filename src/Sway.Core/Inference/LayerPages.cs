@@ -44,6 +44,15 @@ internal sealed unsafe class LayerPages
         }
     }
 
+    /// <summary>Maps a layer's pages at once, before they are read.</summary>
+    public void Map(int layer)
+    {
+        foreach (var (start, end) in Of(layer))
+        {
+            MemoryPages.Map((byte*)start, end - start);
+        }
+    }
+
     /// <summary>Gives the memory of a layer's pages back until they are next read.</summary>
     public void Forget(int layer)
     {
@@ -52,6 +61,9 @@ internal sealed unsafe class LayerPages
             MemoryPages.Forget((byte*)start, end - start);
         }
     }
+
+    /// <summary>Bytes of a layer's pages.</summary>
+    public long Bytes(int layer) => Of(layer).Sum(range => (long)(range.End - range.Start));
 
     private IEnumerable<(nint Start, nint End)> Of(int layer) => _ranges.TryGetValue(layer, out var ranges) ? ranges : [];
 }

@@ -11,15 +11,26 @@ internal sealed unsafe class RowPages(int rows, params (MappedTensor Tensor, int
     /// <summary>Bytes of a row.</summary>
     public long RowBytes { get; } = tensors.Sum(part => Bytes(part) / rows);
 
+    /// <summary>Maps some rows' pages at once, before they are read.</summary>
+    public void Map(int first, int count)
+    {
+        foreach (var part in tensors)
+        {
+            MemoryPages.Map(Row(part, first), count * (Bytes(part) / rows));
+        }
+    }
+
     /// <summary>Gives the memory of some rows' pages back until they are next read.</summary>
     public void Forget(int first, int count)
     {
         foreach (var part in tensors)
         {
-            var row = Bytes(part) / rows;
-            MemoryPages.Forget(part.Tensor.Data + (part.Slice * Bytes(part)) + (first * row), count * row);
+            MemoryPages.Forget(Row(part, first), count * (Bytes(part) / rows));
         }
     }
+
+    private byte* Row((MappedTensor Tensor, int Slice, int Slices) part, int row) =>
+        part.Tensor.Data + (part.Slice * Bytes(part)) + (row * (Bytes(part) / rows));
 
     private static long Bytes((MappedTensor Tensor, int Slice, int Slices) part) => part.Tensor.Info.ByteLength / part.Slices;
 }

@@ -108,20 +108,44 @@ internal sealed class LoadedLinear(LinearSpec spec, EngineWeight weight, EngineW
     public int Layer { get; } = layer;
 
     /// <summary>Computes it, with what each view adds.</summary>
-    public EngineTensor Run(IEngine engine, EngineTensor x, ReadOnlySpan<ViewRange> views)
+    public EngineTensor Run(IEngine engine, EngineTensor x, ReadOnlySpan<ViewRange> views) => engine.Linear(x, Weight, Bias, Deltas([this], views));
+
+    /// <summary>Computes layers that read the same rows, with what each view adds.</summary>
+    /// <param name="engine">The engine.</param>
+    /// <param name="x">The rows.</param>
+    /// <param name="layers">The layers.</param>
+    /// <param name="views">The views.</param>
+    /// <param name="results">The results, each in its place as soon as it is there.</param>
+    public static void Run(IEngine engine, EngineTensor x, ReadOnlySpan<LoadedLinear> layers, ReadOnlySpan<ViewRange> views, Span<EngineTensor> results)
     {
-        Span<DeltaRange> none = [];
-        var deltas = views.Length == 0 ? none : new DeltaRange[views.Length];
+        engine.Expect(x, Deltas(layers, views));
+        for (var i = 0; i < layers.Length; i++)
+        {
+            results[i] = layers[i].Run(engine, x, views);
+        }
+    }
+
+    private static ReadOnlySpan<DeltaRange> Deltas(ReadOnlySpan<LoadedLinear> layers, ReadOnlySpan<ViewRange> views)
+    {
+        if (views.Length == 0)
+        {
+            return [];
+        }
+
+        var deltas = new DeltaRange[layers.Length * views.Length];
         var count = 0;
         foreach (var view in views)
         {
-            if (view.Adapter.Linears.TryGetValue(this, out var delta))
+            foreach (var layer in layers)
             {
-                deltas[count++] = new DeltaRange(view.FirstRow, view.Rows, delta, view.Strength);
+                if (view.Adapter.Linears.TryGetValue(layer, out var delta))
+                {
+                    deltas[count++] = new DeltaRange(view.FirstRow, view.Rows, delta, view.Strength);
+                }
             }
         }
 
-        return engine.Linear(x, Weight, Bias, deltas[..count]);
+        return deltas.AsSpan(0, count);
     }
 }
 

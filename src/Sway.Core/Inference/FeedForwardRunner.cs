@@ -28,21 +28,21 @@ internal sealed class GatedRunner(IEngine engine, DecoderWeights weights, GatedF
     /// <inheritdoc/>
     public override EngineTensor Run(EngineTensor x, bool last, ReadOnlySpan<ViewRange> views)
     {
-        var gate = _inputs[0].Run(engine, x, views);
-        var hidden = gate;
+        var inputs = new EngineTensor[_inputs.Length];
+        EngineTensor? hidden = null;
         try
         {
-            using (var up = _inputs.Length > 1 ? _inputs[1].Run(engine, x, views) : null)
-            {
-                hidden = up is null
-                    ? engine.Gated(gate, 0, gate, spec.Width, spec.Width, spec.Activation)
-                    : engine.Gated(gate, 0, up, 0, spec.Width, spec.Activation);
-            }
+            LoadedLinear.Run(engine, x, _inputs, views, inputs);
+            var (gate, up, upFirst) = inputs.Length > 1 ? (inputs[0], inputs[1], 0) : (inputs[0], inputs[0], spec.Width);
+            hidden = engine.Gated(gate, 0, up, upFirst, spec.Width, spec.Activation);
 
             // What is not needed any more makes room for the result.
-            if (!ReferenceEquals(hidden, gate))
+            foreach (var input in inputs)
             {
-                gate.Dispose();
+                if (!ReferenceEquals(hidden, input))
+                {
+                    input.Dispose();
+                }
             }
 
             if (last)
@@ -54,8 +54,11 @@ internal sealed class GatedRunner(IEngine engine, DecoderWeights weights, GatedF
         }
         finally
         {
-            gate.Dispose();
-            hidden.Dispose();
+            hidden?.Dispose();
+            foreach (var input in inputs)
+            {
+                input?.Dispose();
+            }
         }
     }
 }

@@ -117,6 +117,14 @@ public interface IEngine : IDisposable
     /// <summary>y = W x + b, with what each view adds to its rows.</summary>
     EngineTensor Linear(EngineTensor x, EngineWeight weight, EngineWeight? bias, ReadOnlySpan<DeltaRange> deltas);
 
+    /// <summary>
+    /// Says what views will add to several linear layers that follow and all read x, before the first of them: an engine may prepare for
+    /// them together. Changes no result.
+    /// </summary>
+    void Expect(EngineTensor x, ReadOnlySpan<DeltaRange> deltas)
+    {
+    }
+
     /// <summary>The rows of a list, in its order.</summary>
     EngineTensor Gather(EngineTensor x, ReadOnlySpan<int> rows);
 

@@ -53,11 +53,7 @@ internal sealed class AttentionRunner : MixerRunner
         var projected = new EngineTensor[_projections.Length];
         try
         {
-            for (var i = 0; i < projected.Length; i++)
-            {
-                projected[i] = _projections[i].Run(_engine, x, views);
-            }
-
+            LoadedLinear.Run(_engine, x, _projections, views, projected);
             var query = View(projected, _spec.Query, rule.Heads, rule.HeadSize);
             var key = View(projected, _spec.Key, rule.KeyHeads, rule.HeadSize);
             var value = View(projected, _spec.Value, rule.KeyHeads, rule.ValueSize);

@@ -5,7 +5,7 @@ namespace Sway.Scoring;
 /// <summary>Scores the sequences of one wave in one pass, layer by layer; what they have in common is computed once.</summary>
 internal static class WaveScorer
 {
-    // Logits of both views are kept for so many numbers at once, whatever the number of positions.
+    // So many logits of a view are kept at once: enough positions that reading the head's weights for them is a small part of the work.
     private const long LogitsAtOnce = 12L << 20;
 
     /// <summary>Scores; results stand in the order of the sequences.</summary>
@@ -43,7 +43,7 @@ internal static class WaveScorer
         // A row that several sequences go through is multiplied with the head once and read by each.
         var targets = Targets(wave, tree).ToArray();
         Array.Sort(targets, static (a, b) => a.Row != b.Row ? a.Row - b.Row : a.Sequence != b.Sequence ? a.Sequence - b.Sequence : a.Index - b.Index);
-        var block = BlockLength(targets, (int)Math.Clamp(LogitsAtOnce / decoder.Spec.VocabularySize / views.Count, 16, 1024));
+        var block = BlockLength(targets, (int)Math.Clamp(LogitsAtOnce / decoder.Spec.VocabularySize, 16, 1024));
         var (rows, starts) = (new int[block], new int[block + 1]);
 
         // Beside the logits the head's input, normed and in the order of products.

@@ -46,63 +46,132 @@ public sealed unsafe class MatrixProductTests
     }
 
     [Theory]
-    [InlineData(40, 70, 3, 0, 40)]
-    [InlineData(40, 70, 3, 7, 20)]
-    [InlineData(40, 200, 17, 11, 14)]
-    [InlineData(26, 64, 40, 12, 12)]
-    [InlineData(25, 33, 8, 24, 1)]
-    [InlineData(1, 100, 8, 0, 1)]
-    [InlineData(1000, 160, 8, 500, 500)]
-    public void An_update_adds_the_bits_of_a_product_of_its_own_to_its_rows_alone(int rows, int outputs, int rank, int first, int count)
+    [InlineData(40, 50, 70, 3, 0, 40)]
+    [InlineData(40, 50, 70, 3, 7, 20)]
+    [InlineData(40, 50, 200, 17, 11, 14)]
+    [InlineData(26, 50, 64, 40, 12, 12)]
+    [InlineData(25, 50, 33, 8, 24, 1)]
+    [InlineData(1, 50, 100, 8, 0, 1)]
+    [InlineData(1, 50, 7, 800, 0, 1)]
+    [InlineData(1000, 50, 160, 8, 500, 500)]
+    [InlineData(1000, 50, 160, 8, 504, 496)]
+    [InlineData(48, 850, 128, 4, 0, 48)]
+    [InlineData(50, 850, 128, 4, 24, 26)]
+    [InlineData(30, 2500, 96, 790, 12, 18)]
+    [InlineData(31, 40, 8, 5, 0, 31)]
+    [InlineData(31, 40, 13, 5, 12, 13)]
+    public void An_update_goes_on_with_the_chains_of_its_rows_alone(int rows, int inputs, int outputs, int rank, int first, int count)
     {
-        const int Inputs = 50;
         var random = new Random(9);
-        float[] x = Numbers(random, rows * Inputs), w = Numbers(random, outputs * Inputs), a = Numbers(random, rank * Inputs);
+        float[] x = Numbers(random, rows * inputs), w = Numbers(random, outputs * inputs), a = Numbers(random, rank * inputs);
         int offset = outputs > 64 ? GemmKernel.Best.Columns : 0;
         float[] b = Numbers(random, (outputs - offset) * rank);
         foreach (int threads in (ReadOnlySpan<int>)[1, 2])
         {
             using var pool = new BufferPool();
             using var workers = new WorkerPool(threads);
-            using var tensor = new CpuTensor(pool, rows, Inputs);
+            using var tensor = new CpuTensor(pool, rows, inputs);
             x.CopyTo(tensor.Span);
             float[] y = new float[rows * outputs];
             fixed (float* pw = w, pa = a, pb = b, py = y)
             {
                 var term = new LowRankTerm
                 {
-                    A = new CpuMatrix(new DensePanels((byte*)pa, DType.F32, rank, Inputs, transposed: false)),
+                    A = new CpuMatrix(new DensePanels((byte*)pa, DType.F32, rank, inputs, transposed: false)),
                     B = new CpuMatrix(new DensePanels((byte*)pb, DType.F32, outputs - offset, rank, transposed: false)),
                     Scaling = 0.5,
                     FirstOutput = offset,
                 };
                 DeltaRange range = new(first, count, new LinearDelta { Terms = [term] }, 0.75);
                 using FusedTerms terms = FusedTerms.Compute(pool, workers, tensor, [range]);
-                terms.Updates.Count.ShouldBe(1);
-                var weights = new DensePanels((byte*)pw, DType.F32, outputs, Inputs, transposed: false);
+                terms.Updates.Length.ShouldBe(1);
+                var weights = new DensePanels((byte*)pw, DType.F32, outputs, inputs, transposed: false);
                 MatrixProduct.Run(workers, tensor.Packed(workers), weights, py, outputs, add: false, updates: terms.Updates);
             }
 
             for (int i = 0; i < rows; i++)
             {
-                ReadOnlySpan<float> row = x.AsSpan(i * Inputs, Inputs);
+                ReadOnlySpan<float> row = x.AsSpan(i * inputs, inputs);
                 float[] low = new float[rank];
                 for (int r = 0; r < rank; r++)
                 {
-                    low[r] = Chain(row, a.AsSpan(r * Inputs, Inputs)) * 0.375f;
+                    low[r] = Chain(row, a.AsSpan(r * inputs, inputs)) * 0.375f;
                 }
 
                 for (int j = 0; j < outputs; j++)
                 {
-                    float want = Chain(row, w.AsSpan(j * Inputs, Inputs));
+                    float want = Chain(row, w.AsSpan(j * inputs, inputs));
                     if (i >= first && i < first + count && j >= offset)
                     {
-                        want = Chain(low, b.AsSpan((j - offset) * rank, rank)) + want;
+                        want = Continued(want, low, b.AsSpan((j - offset) * rank, rank));
                     }
 
                     if (y[(i * outputs) + j] != want)
                     {
                         Assert.Fail($"{threads} thread(s): element ({i}, {j}) is {y[(i * outputs) + j]:R}, not {want:R}");
+                    }
+                }
+            }
+        }
+    }
+
+    [Theory]
+    [InlineData(40, 7, 20, 5)]
+    [InlineData(40, 12, 28, 0)]
+    [InlineData(31, 0, 31, 3)]
+    [InlineData(1, 0, 1, 9)]
+    public void Factors_of_several_layers_are_multiplied_together_and_added_anywhere(int rows, int first, int count, int firstOutput)
+    {
+        const int Inputs = 850, Outputs = 45;
+        var random = new Random(10);
+        int[] ranks = [8, 20, 30];
+        float[] x = Numbers(random, rows * Inputs), a = Numbers(random, ranks.Sum() * Inputs), b = Numbers(random, Outputs * ranks.Max());
+        float[] start = Numbers(random, rows * (Outputs + firstOutput));
+        foreach (int threads in (ReadOnlySpan<int>)[1, 2])
+        {
+            using var pool = new BufferPool();
+            using var workers = new WorkerPool(threads);
+            using var tensor = new CpuTensor(pool, rows, Inputs);
+            x.CopyTo(tensor.Span);
+            fixed (float* pa = a, pb = b)
+            {
+                var deltas = new DeltaRange[ranks.Length];
+                for (int i = 0, from = 0; i < ranks.Length; from += ranks[i++])
+                {
+                    var term = new LowRankTerm
+                    {
+                        A = new CpuMatrix(new DensePanels((byte*)(pa + (from * Inputs)), DType.F32, ranks[i], Inputs, transposed: false)),
+                        B = new CpuMatrix(new DensePanels((byte*)pb, DType.F32, Outputs, ranks[i], transposed: false)),
+                        Scaling = 0.5 + i,
+                    };
+                    deltas[i] = new DeltaRange(first, count, new LinearDelta { Terms = [term] }, 1.0);
+                }
+
+                FirstFactors.Expect(pool, workers, tensor, deltas);
+                for (int i = 0, from = 0; i < ranks.Length; from += ranks[i++])
+                {
+                    float[] y = [.. start];
+                    using (FusedTerms terms = FusedTerms.Compute(pool, workers, tensor, [deltas[i]]))
+                    {
+                        fixed (float* py = y)
+                        {
+                            MatrixProduct.Add(workers, terms.Updates[0], py + firstOutput, Outputs + firstOutput);
+                        }
+                    }
+
+                    for (int row = 0; row < rows; row++)
+                    {
+                        float[] low = [.. Enumerable.Range(from, ranks[i]).Select(r => Chain(x.AsSpan(row * Inputs, Inputs), a.AsSpan(r * Inputs, Inputs)) * (0.5f + i))];
+                        for (int j = 0; j < Outputs + firstOutput; j++)
+                        {
+                            float want = start[(row * (Outputs + firstOutput)) + j];
+                            if (row >= first && row < first + count && j >= firstOutput)
+                            {
+                                want = Continued(want, low, b.AsSpan((j - firstOutput) * ranks[i], ranks[i]));
+                            }
+
+                            y[(row * (Outputs + firstOutput)) + j].ShouldBe(want, $"{threads} thread(s), layer {i}, element ({row}, {j})");
+                        }
                     }
                 }
             }
@@ -226,6 +295,16 @@ public sealed unsafe class MatrixProductTests
                 }
             }
         }
+    }
+
+    private static float Continued(float sum, ReadOnlySpan<float> x, ReadOnlySpan<float> w)
+    {
+        for (int k = 0; k < x.Length; k++)
+        {
+            sum = MathF.FusedMultiplyAdd(x[k], w[k], sum);
+        }
+
+        return sum;
     }
 
     private static float Chain(ReadOnlySpan<float> x, ReadOnlySpan<float> w)

@@ -114,14 +114,14 @@ public sealed unsafe partial class CpuEngine
             var last = rows.FindLastIndex(row => row < range.FirstRow + range.Rows);
             if (first >= 0 && last >= first)
             {
-                var own = new RowRange(first, last - first + 1);
-                using var terms = FusedTerms.Compute(_pool, _workers, x, [new DeltaRange(own.First, own.Count, delta, range.Strength)]);
+                var own = new DeltaRange(first, last - first + 1, delta, range.Strength);
+                using var terms = FusedTerms.Compute(_pool, _workers, x, [own]);
                 foreach (var update in terms.Updates)
                 {
                     AddUpdate(update, y);
                 }
 
-                Apply(x, y, own, delta, range.Strength);
+                Apply(x, y, own);
             }
         }
     }

@@ -9,11 +9,11 @@ public sealed unsafe partial class CpuEngine
 
     private const int StripUnit = 1024;
 
-    // To map a byte of weights again costs about a hundredth of the time that so many rows take for it.
-    private const int RowsThatPay = 256;
+    // To map a byte of a weight again costs about a fiftieth of the time that so many rows take for that weight.
+    private const int RowsThatPay = 128;
 
     // Fewer tokens do not bring enough of a table's pages.
-    private const int TokensThatPay = 1024;
+    private const int TokensThatPay = 256;
 
     /// <inheritdoc/>
     public EngineTensor Embed(EngineWeight matrix, ReadOnlySpan<int> ids)
@@ -68,7 +68,7 @@ public sealed unsafe partial class CpuEngine
 
         foreach (var range in deltas)
         {
-            Apply(input, result, new RowRange(range.FirstRow, range.Rows), range.Delta, range.Strength);
+            Apply(input, result, range);
         }
 
         if (bias is CpuVector vector)
@@ -86,6 +86,9 @@ public sealed unsafe partial class CpuEngine
 
         return result;
     }
+
+    /// <inheritdoc/>
+    public void Expect(EngineTensor x, ReadOnlySpan<DeltaRange> deltas) => FirstFactors.Expect(_pool, _workers, (CpuTensor)x, deltas);
 
     /// <inheritdoc/>
     public EngineTensor Gather(EngineTensor x, ReadOnlySpan<int> rows)
@@ -157,7 +160,7 @@ public sealed unsafe partial class CpuEngine
     }
 
     // A large matrix passes by in strips. When many rows have met one, its pages need not stay in memory while the others pass.
-    private void Product(CpuTensor x, CpuMatrix matrix, CpuTensor result, IReadOnlyList<ProductUpdate> updates)
+    private void Product(CpuTensor x, CpuMatrix matrix, CpuTensor result, ProductUpdate[] updates)
     {
         var packed = x.Packed(_workers);
         var outputs = matrix.Panels.Outputs;
@@ -172,6 +175,7 @@ public sealed unsafe partial class CpuEngine
         for (var first = 0; first < outputs; first += strip)
         {
             var slice = new PanelSlice(matrix.Panels, first, Math.Min(strip, outputs - first));
+            pages.Map(first, slice.Outputs);
             MatrixProduct.Run(
                 _workers, packed, slice, result.Data + first, result.Width, add: false,
                 updates: [.. updates.Select(update => update with { FirstOutput = update.FirstOutput - first })]);
@@ -196,8 +200,9 @@ public sealed unsafe partial class CpuEngine
     });
 
     // What one view adds to rows of a linear layer's result, before the bias, as far as it is not in there already.
-    private void Apply(CpuTensor x, CpuTensor y, RowRange range, LinearDelta delta, double strength)
+    private void Apply(CpuTensor x, CpuTensor y, DeltaRange own)
     {
+        var (range, delta, strength) = (new RowRange(own.FirstRow, own.Rows), own.Delta, own.Strength);
         if (strength == 0.0 || range.Count == 0)
         {
             return;
@@ -216,7 +221,7 @@ public sealed unsafe partial class CpuEngine
         {
             if (!FusedTerms.Contains(delta, term, strength))
             {
-                using var alone = FusedTerms.Compute(_pool, _workers, x, range, term, termStrength);
+                using var alone = FusedTerms.Compute(_pool, _workers, x, own, term);
                 foreach (var update in alone.Updates)
                 {
                     AddUpdate(update, y);
@@ -258,13 +263,8 @@ public sealed unsafe partial class CpuEngine
         });
     }
 
-    private void AddUpdate(ProductUpdate update, CpuTensor y)
-    {
-        var first = update.FirstTile * GemmKernel.Best.TileRows;
-        MatrixProduct.Run(
-            _workers, update.Rows, update.Weights, y.Row(first) + update.FirstOutput, y.Width, add: true,
-            update.Range with { First = update.Range.First - first });
-    }
+    private void AddUpdate(ProductUpdate update, CpuTensor y) =>
+        MatrixProduct.Add(_workers, update, y.Data + update.FirstOutput, y.Width);
 
     private CpuTensor Rows(CpuTensor source, int first, int count)
     {

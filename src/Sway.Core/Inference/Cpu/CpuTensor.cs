@@ -5,7 +5,7 @@ internal sealed unsafe class CpuTensor : EngineTensor
 {
     private readonly BufferPool _pool;
     private BufferPool.Buffer _buffer;
-    private PackedRows? _packed;
+    private Dictionary<(LowRankTerm Term, RowRange Range, float Factor), PackedRows>? _products;
     private bool _disposed;
 
     public CpuTensor(BufferPool pool, int rows, int width)
@@ -32,13 +32,32 @@ internal sealed unsafe class CpuTensor : EngineTensor
     public Span<float> Span => new(_buffer.Data, checked(Rows * Width));
 
     /// <summary>The rows interleaved for products, made once for all products that read this tensor.</summary>
-    public PackedRows Packed(WorkerPool workers) => _packed ??= PackedRows.Create(_pool, workers, Data, Width, Rows, Width);
+    public PackedRows Packed(WorkerPool workers) => Interleaved ??= PackedRows.Create(_pool, workers, Data, Width, Rows, Width);
 
-    /// <summary>Forgets the interleaved rows, because the elements change.</summary>
+    /// <summary>The rows interleaved for products, if they have been already.</summary>
+    public PackedRows? Interleaved { get; set; }
+
+    /// <summary>Keeps the product of some rows with a term's first factor, times a factor, until it is taken.</summary>
+    public void Keep(LowRankTerm term, RowRange range, float factor, PackedRows product) => (_products ??= [])[(term, range, factor)] = product;
+
+    /// <summary>Whether such a product is kept.</summary>
+    public bool Keeps(LowRankTerm term, RowRange range, float factor) => _products?.ContainsKey((term, range, factor)) == true;
+
+    /// <summary>Such a product, which belongs to the caller from now on; null where none is kept.</summary>
+    public PackedRows? Take(LowRankTerm term, RowRange range, float factor) =>
+        _products is not null && _products.Remove((term, range, factor), out var product) ? product : null;
+
+    /// <summary>Forgets the interleaved rows and their products, because the elements change.</summary>
     public void Changed()
     {
-        _packed?.Dispose();
-        _packed = null;
+        Interleaved?.Dispose();
+        Interleaved = null;
+        foreach (var product in _products?.Values ?? Enumerable.Empty<PackedRows>())
+        {
+            product.Dispose();
+        }
+
+        _products = null;
     }
 
     /// <summary>

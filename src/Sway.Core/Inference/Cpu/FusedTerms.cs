@@ -15,7 +15,7 @@ internal sealed unsafe class FusedTerms : IDisposable
     }
 
     /// <summary>The second products.</summary>
-    public IReadOnlyList<ProductUpdate> Updates => _updates;
+    public ProductUpdate[] Updates => [.. _updates];
 
     /// <summary>Whether a term of a delta is among those.</summary>
     public static bool Contains(LinearDelta delta, LowRankTerm term, double strength) =>
@@ -25,6 +25,7 @@ internal sealed unsafe class FusedTerms : IDisposable
     public static FusedTerms Compute(BufferPool pool, WorkerPool workers, CpuTensor x, ReadOnlySpan<DeltaRange> deltas)
     {
         var terms = new FusedTerms();
+        FirstFactors.Expect(pool, workers, x, deltas);
         foreach (var range in deltas)
         {
             if (range.Strength == 0.0 || range.Rows == 0)
@@ -36,7 +37,7 @@ internal sealed unsafe class FusedTerms : IDisposable
             {
                 if (Contains(range.Delta, term, range.Strength))
                 {
-                    terms.Add(pool, workers, x, new RowRange(range.FirstRow, range.Rows), term, range.Strength);
+                    terms.Add(pool, workers, x, new RowRange(range.FirstRow, range.Rows), term, FirstFactors.Factor(range, term));
                 }
             }
         }
@@ -44,11 +45,11 @@ internal sealed unsafe class FusedTerms : IDisposable
         return terms;
     }
 
-    /// <summary>Makes the first product of one term.</summary>
-    public static FusedTerms Compute(BufferPool pool, WorkerPool workers, CpuTensor x, RowRange range, LowRankTerm term, double strength)
+    /// <summary>Makes the first product of one term of a delta.</summary>
+    public static FusedTerms Compute(BufferPool pool, WorkerPool workers, CpuTensor x, DeltaRange delta, LowRankTerm term)
     {
         var terms = new FusedTerms();
-        terms.Add(pool, workers, x, range, term, strength);
+        terms.Add(pool, workers, x, new RowRange(delta.FirstRow, delta.Rows), term, FirstFactors.Factor(delta, term));
         return terms;
     }
 
@@ -62,7 +63,7 @@ internal sealed unsafe class FusedTerms : IDisposable
     }
 
     // The result has the tiles of x, so that a tile of the one is added to a tile of the other; rows outside the range stay undefined.
-    private void Add(BufferPool pool, WorkerPool workers, CpuTensor x, RowRange range, LowRankTerm term, double strength)
+    private void Add(BufferPool pool, WorkerPool workers, CpuTensor x, RowRange range, LowRankTerm term, float factor)
     {
         var down = ((CpuMatrix)term.A).Panels;
         if (down.Outputs == 0)
@@ -70,14 +71,16 @@ internal sealed unsafe class FusedTerms : IDisposable
             return;
         }
 
-        var tile = GemmKernel.Best.TileRows;
-        var firstTile = range.First / tile;
-        var first = firstTile * tile;
-        var rows = Math.Min(x.Rows, (range.End + tile - 1) / tile * tile) - first;
-        using var low = new CpuTensor(pool, rows, down.Outputs);
+        var product = x.Take(term, range, factor) ?? Product(pool, workers, x, range, down, factor);
+        _updates.Add(new ProductUpdate(product, range.First / GemmKernel.Best.TileRows, range, ((CpuMatrix)term.B).Panels, term.FirstOutput));
+    }
+
+    private static PackedRows Product(BufferPool pool, WorkerPool workers, CpuTensor x, RowRange range, PanelSource down, float factor)
+    {
+        var first = range.First / GemmKernel.Best.TileRows * GemmKernel.Best.TileRows;
+        using var low = new CpuTensor(pool, FirstFactors.RowsOfTiles(x, range), down.Outputs);
         MatrixProduct.Run(workers, x.Packed(workers), down, low.Data - ((nint)first * low.Width), low.Width, add: false, range);
-        TensorPrimitives.Multiply(low.Span, (float)(term.Scaling * strength), low.Span);
-        var packed = PackedRows.Create(pool, workers, low.Data, low.Width, rows, low.Width);
-        _updates.Add(new ProductUpdate(packed, firstTile, range, ((CpuMatrix)term.B).Panels, term.FirstOutput));
+        TensorPrimitives.Multiply(low.Span, factor, low.Span);
+        return PackedRows.Create(pool, workers, low.Data, low.Width, low.Rows, low.Width);
     }
 }

@@ -34,9 +34,30 @@ internal abstract unsafe class GemmKernel
     /// <param name="stride">Distance of rows of c in floats.</param>
     /// <param name="add">Whether to add to c instead of setting it.</param>
     public void Multiply(int packedRows, float* a, float* b, int depth, float* c, nint stride, bool add) =>
-        Multiply(packedRows, a, b, depth, c, stride, add, (byte*)a, 0);
+        Multiply(packedRows, a, b, depth, c, stride, add, default, (byte*)a, 0);
 
-    /// <summary>As above; a full tile also asks for what is wanted next, so that it comes from memory meanwhile.</summary>
+    /// <summary>As above, for panels of <see cref="Columns"/> or half as many.</summary>
+    /// <param name="columns">Columns of the panel.</param>
+    /// <param name="packedRows">1, <see cref="SmallRows"/> or <see cref="TileRows"/>; c must have so many rows.</param>
+    /// <param name="a">(depth, packedRows).</param>
+    /// <param name="b">(depth, <paramref name="columns"/>).</param>
+    /// <param name="depth">Number of products in each sum.</param>
+    /// <param name="c">(packedRows, <paramref name="columns"/>), rows <paramref name="stride"/> floats apart.</param>
+    /// <param name="stride">Distance of rows of c in floats.</param>
+    /// <param name="add">Whether to add to c instead of setting it.</param>
+    public void Multiply(int columns, int packedRows, float* a, float* b, int depth, float* c, nint stride, bool add)
+    {
+        if (columns == Columns)
+        {
+            Multiply(packedRows, a, b, depth, c, stride, add);
+        }
+        else
+        {
+            MultiplyHalf(packedRows, a, b, depth, c, stride, add, default, (byte*)a, 0);
+        }
+    }
+
+    /// <summary>As the first; the chains may go on, and a full tile also asks for what is wanted next, so that it comes from memory meanwhile.</summary>
     /// <param name="packedRows">1, <see cref="SmallRows"/> or <see cref="TileRows"/>; c must have so many rows.</param>
     /// <param name="a">(depth, packedRows).</param>
     /// <param name="b">(depth, <see cref="Columns"/>).</param>
@@ -44,25 +65,26 @@ internal abstract unsafe class GemmKernel
     /// <param name="c">(packedRows, <see cref="Columns"/>), rows <paramref name="stride"/> floats apart.</param>
     /// <param name="stride">Distance of rows of c in floats.</param>
     /// <param name="add">Whether to add to c instead of setting it.</param>
+    /// <param name="tail">What goes on the chain of each finished output.</param>
     /// <param name="next">What is wanted next; an address that need not be readable.</param>
     /// <param name="step">Bytes of it for each of <paramref name="depth"/>.</param>
-    public void Multiply(int packedRows, float* a, float* b, int depth, float* c, nint stride, bool add, byte* next, nint step)
+    public void Multiply(int packedRows, float* a, float* b, int depth, float* c, nint stride, bool add, ProductTail tail, byte* next, nint step)
     {
         if (packedRows == 1)
         {
-            Single(a, b, depth, c, stride, add);
+            Single(a, b, depth, c, stride, add, tail);
         }
         else if (packedRows == SmallRows)
         {
-            Small(a, b, depth, c, stride, add);
+            Small(a, b, depth, c, stride, add, tail);
         }
         else
         {
-            Full(a, b, depth, c, stride, add, next, step);
+            Full(a, b, depth, c, stride, add, tail, next, step);
         }
     }
 
-    /// <summary>As <see cref="Multiply(int, float*, float*, int, float*, nint, bool, byte*, nint)"/> for panels of half as many columns.</summary>
+    /// <summary>As <see cref="Multiply(int, float*, float*, int, float*, nint, bool, ProductTail, byte*, nint)"/> for panels of half as many columns.</summary>
     /// <param name="packedRows">1, <see cref="SmallRows"/> or <see cref="TileRows"/>; c must have so many rows.</param>
     /// <param name="a">(depth, packedRows).</param>
     /// <param name="b">(depth, <see cref="Columns"/> / 2).</param>
@@ -70,36 +92,38 @@ internal abstract unsafe class GemmKernel
     /// <param name="c">(packedRows, <see cref="Columns"/> / 2), rows <paramref name="stride"/> floats apart.</param>
     /// <param name="stride">Distance of rows of c in floats.</param>
     /// <param name="add">Whether to add to c instead of setting it.</param>
+    /// <param name="tail">What goes on the chain of each finished output.</param>
     /// <param name="next">What is wanted next; an address that need not be readable.</param>
     /// <param name="step">Bytes of it for each of <paramref name="depth"/>.</param>
-    public void MultiplyHalf(int packedRows, float* a, float* b, int depth, float* c, nint stride, bool add, byte* next, nint step)
+    public void MultiplyHalf(
+        int packedRows, float* a, float* b, int depth, float* c, nint stride, bool add, ProductTail tail, byte* next, nint step)
     {
         if (packedRows == TileRows)
         {
-            FullHalf(a, b, depth, c, stride, add, next, step);
+            FullHalf(a, b, depth, c, stride, add, tail, next, step);
             return;
         }
 
         for (var r = 0; r < packedRows; r++)
         {
-            RowHalf(a + r, packedRows, b, depth, c + (r * stride), add);
+            RowHalf(a + r, packedRows, b, depth, c + (r * stride), add, tail with { A = tail.A + r });
         }
     }
 
     /// <summary>A tile of <see cref="TileRows"/> rows.</summary>
-    protected abstract void Full(float* a, float* b, int depth, float* c, nint stride, bool add, byte* next, nint step);
+    protected abstract void Full(float* a, float* b, int depth, float* c, nint stride, bool add, ProductTail tail, byte* next, nint step);
 
     /// <summary>A tile of <see cref="SmallRows"/> rows.</summary>
-    protected abstract void Small(float* a, float* b, int depth, float* c, nint stride, bool add);
+    protected abstract void Small(float* a, float* b, int depth, float* c, nint stride, bool add, ProductTail tail);
 
     /// <summary>A tile of one row.</summary>
-    protected abstract void Single(float* a, float* b, int depth, float* c, nint stride, bool add);
+    protected abstract void Single(float* a, float* b, int depth, float* c, nint stride, bool add, ProductTail tail);
 
     /// <summary>A tile of <see cref="TileRows"/> rows and half a panel's columns.</summary>
-    protected abstract void FullHalf(float* a, float* b, int depth, float* c, nint stride, bool add, byte* next, nint step);
+    protected abstract void FullHalf(float* a, float* b, int depth, float* c, nint stride, bool add, ProductTail tail, byte* next, nint step);
 
     /// <summary>One row of half a panel's columns; its elements lie <paramref name="distance"/> floats apart.</summary>
-    protected abstract void RowHalf(float* a, nint distance, float* b, int depth, float* c, bool add);
+    protected abstract void RowHalf(float* a, nint distance, float* b, int depth, float* c, bool add, ProductTail tail);
 
     private static GemmKernel Choose()
     {

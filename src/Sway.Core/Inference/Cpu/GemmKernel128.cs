@@ -20,7 +20,7 @@ internal sealed unsafe class GemmKernel128 : GemmKernel
 
     /// <inheritdoc/>
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    protected override void Full(float* a, float* b, int depth, float* c, nint stride, bool add, byte* next, nint step)
+    protected override void Full(float* a, float* b, int depth, float* c, nint stride, bool add, ProductTail tail, byte* next, nint step)
     {
         var c0x = Vector128<float>.Zero; var c0y = Vector128<float>.Zero;
         var c1x = Vector128<float>.Zero; var c1y = Vector128<float>.Zero;
@@ -31,38 +31,65 @@ internal sealed unsafe class GemmKernel128 : GemmKernel
         var c6x = Vector128<float>.Zero; var c6y = Vector128<float>.Zero;
         var c7x = Vector128<float>.Zero; var c7y = Vector128<float>.Zero;
         Prefetch.Rows(c, stride, TileRows, Columns);
-        for (var k = 0; k < depth; k++)
+        while (true)
         {
-            var bx = Vector128.Load(b);
-            var by = Vector128.Load(b + 4);
-            b += 8;
-            Prefetch.Line(next);
-            next += step;
-            var s = Vector128.Create(a[0]);
-            c0x = Vector128.FusedMultiplyAdd(s, bx, c0x);
-            c0y = Vector128.FusedMultiplyAdd(s, by, c0y);
-            s = Vector128.Create(a[1]);
-            c1x = Vector128.FusedMultiplyAdd(s, bx, c1x);
-            c1y = Vector128.FusedMultiplyAdd(s, by, c1y);
-            s = Vector128.Create(a[2]);
-            c2x = Vector128.FusedMultiplyAdd(s, bx, c2x);
-            c2y = Vector128.FusedMultiplyAdd(s, by, c2y);
-            s = Vector128.Create(a[3]);
-            c3x = Vector128.FusedMultiplyAdd(s, bx, c3x);
-            c3y = Vector128.FusedMultiplyAdd(s, by, c3y);
-            s = Vector128.Create(a[4]);
-            c4x = Vector128.FusedMultiplyAdd(s, bx, c4x);
-            c4y = Vector128.FusedMultiplyAdd(s, by, c4y);
-            s = Vector128.Create(a[5]);
-            c5x = Vector128.FusedMultiplyAdd(s, bx, c5x);
-            c5y = Vector128.FusedMultiplyAdd(s, by, c5y);
-            s = Vector128.Create(a[6]);
-            c6x = Vector128.FusedMultiplyAdd(s, bx, c6x);
-            c6y = Vector128.FusedMultiplyAdd(s, by, c6y);
-            s = Vector128.Create(a[7]);
-            c7x = Vector128.FusedMultiplyAdd(s, bx, c7x);
-            c7y = Vector128.FusedMultiplyAdd(s, by, c7y);
-            a += 8;
+            for (var k = 0; k < depth; k++)
+            {
+                var bx = Vector128.Load(b);
+                var by = Vector128.Load(b + 4);
+                b += 8;
+                Prefetch.Line(next);
+                next += step;
+                var s = Vector128.Create(a[0]);
+                c0x = Vector128.FusedMultiplyAdd(s, bx, c0x);
+                c0y = Vector128.FusedMultiplyAdd(s, by, c0y);
+                s = Vector128.Create(a[1]);
+                c1x = Vector128.FusedMultiplyAdd(s, bx, c1x);
+                c1y = Vector128.FusedMultiplyAdd(s, by, c1y);
+                s = Vector128.Create(a[2]);
+                c2x = Vector128.FusedMultiplyAdd(s, bx, c2x);
+                c2y = Vector128.FusedMultiplyAdd(s, by, c2y);
+                s = Vector128.Create(a[3]);
+                c3x = Vector128.FusedMultiplyAdd(s, bx, c3x);
+                c3y = Vector128.FusedMultiplyAdd(s, by, c3y);
+                s = Vector128.Create(a[4]);
+                c4x = Vector128.FusedMultiplyAdd(s, bx, c4x);
+                c4y = Vector128.FusedMultiplyAdd(s, by, c4y);
+                s = Vector128.Create(a[5]);
+                c5x = Vector128.FusedMultiplyAdd(s, bx, c5x);
+                c5y = Vector128.FusedMultiplyAdd(s, by, c5y);
+                s = Vector128.Create(a[6]);
+                c6x = Vector128.FusedMultiplyAdd(s, bx, c6x);
+                c6y = Vector128.FusedMultiplyAdd(s, by, c6y);
+                s = Vector128.Create(a[7]);
+                c7x = Vector128.FusedMultiplyAdd(s, bx, c7x);
+                c7y = Vector128.FusedMultiplyAdd(s, by, c7y);
+                a += 8;
+            }
+
+            if (tail.Depth == 0)
+            {
+                break;
+            }
+
+            if (add)
+            {
+                Take(ref c0x, ref c0y, c);
+                Take(ref c1x, ref c1y, c + stride);
+                Take(ref c2x, ref c2y, c + (2 * stride));
+                Take(ref c3x, ref c3y, c + (3 * stride));
+                Take(ref c4x, ref c4y, c + (4 * stride));
+                Take(ref c5x, ref c5y, c + (5 * stride));
+                Take(ref c6x, ref c6y, c + (6 * stride));
+                Take(ref c7x, ref c7y, c + (7 * stride));
+                add = false;
+            }
+
+            a = tail.A;
+            b = tail.B;
+            depth = tail.Depth;
+            tail = default;
+            step = 0;
         }
 
         Put(c0x, c0y, c, add);
@@ -77,30 +104,52 @@ internal sealed unsafe class GemmKernel128 : GemmKernel
 
     /// <inheritdoc/>
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    protected override void Small(float* a, float* b, int depth, float* c, nint stride, bool add)
+    protected override void Small(float* a, float* b, int depth, float* c, nint stride, bool add, ProductTail tail)
     {
         var c0x = Vector128<float>.Zero; var c0y = Vector128<float>.Zero;
         var c1x = Vector128<float>.Zero; var c1y = Vector128<float>.Zero;
         var c2x = Vector128<float>.Zero; var c2y = Vector128<float>.Zero;
         var c3x = Vector128<float>.Zero; var c3y = Vector128<float>.Zero;
-        for (var k = 0; k < depth; k++)
+        while (true)
         {
-            var bx = Vector128.Load(b);
-            var by = Vector128.Load(b + 4);
-            b += 8;
-            var s = Vector128.Create(a[0]);
-            c0x = Vector128.FusedMultiplyAdd(s, bx, c0x);
-            c0y = Vector128.FusedMultiplyAdd(s, by, c0y);
-            s = Vector128.Create(a[1]);
-            c1x = Vector128.FusedMultiplyAdd(s, bx, c1x);
-            c1y = Vector128.FusedMultiplyAdd(s, by, c1y);
-            s = Vector128.Create(a[2]);
-            c2x = Vector128.FusedMultiplyAdd(s, bx, c2x);
-            c2y = Vector128.FusedMultiplyAdd(s, by, c2y);
-            s = Vector128.Create(a[3]);
-            c3x = Vector128.FusedMultiplyAdd(s, bx, c3x);
-            c3y = Vector128.FusedMultiplyAdd(s, by, c3y);
-            a += 4;
+            for (var k = 0; k < depth; k++)
+            {
+                var bx = Vector128.Load(b);
+                var by = Vector128.Load(b + 4);
+                b += 8;
+                var s = Vector128.Create(a[0]);
+                c0x = Vector128.FusedMultiplyAdd(s, bx, c0x);
+                c0y = Vector128.FusedMultiplyAdd(s, by, c0y);
+                s = Vector128.Create(a[1]);
+                c1x = Vector128.FusedMultiplyAdd(s, bx, c1x);
+                c1y = Vector128.FusedMultiplyAdd(s, by, c1y);
+                s = Vector128.Create(a[2]);
+                c2x = Vector128.FusedMultiplyAdd(s, bx, c2x);
+                c2y = Vector128.FusedMultiplyAdd(s, by, c2y);
+                s = Vector128.Create(a[3]);
+                c3x = Vector128.FusedMultiplyAdd(s, bx, c3x);
+                c3y = Vector128.FusedMultiplyAdd(s, by, c3y);
+                a += 4;
+            }
+
+            if (tail.Depth == 0)
+            {
+                break;
+            }
+
+            if (add)
+            {
+                Take(ref c0x, ref c0y, c);
+                Take(ref c1x, ref c1y, c + stride);
+                Take(ref c2x, ref c2y, c + (2 * stride));
+                Take(ref c3x, ref c3y, c + (3 * stride));
+                add = false;
+            }
+
+            a = tail.A;
+            b = tail.B;
+            depth = tail.Depth;
+            tail = default;
         }
 
         Put(c0x, c0y, c, add);
@@ -111,18 +160,37 @@ internal sealed unsafe class GemmKernel128 : GemmKernel
 
     /// <inheritdoc/>
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    protected override void Single(float* a, float* b, int depth, float* c, nint stride, bool add)
+    protected override void Single(float* a, float* b, int depth, float* c, nint stride, bool add, ProductTail tail)
     {
         var c0x = Vector128<float>.Zero; var c0y = Vector128<float>.Zero;
-        for (var k = 0; k < depth; k++)
+        while (true)
         {
-            var bx = Vector128.Load(b);
-            var by = Vector128.Load(b + 4);
-            b += 8;
-            var s = Vector128.Create(a[0]);
-            c0x = Vector128.FusedMultiplyAdd(s, bx, c0x);
-            c0y = Vector128.FusedMultiplyAdd(s, by, c0y);
-            a += 1;
+            for (var k = 0; k < depth; k++)
+            {
+                var bx = Vector128.Load(b);
+                var by = Vector128.Load(b + 4);
+                b += 8;
+                var s = Vector128.Create(a[0]);
+                c0x = Vector128.FusedMultiplyAdd(s, bx, c0x);
+                c0y = Vector128.FusedMultiplyAdd(s, by, c0y);
+                a += 1;
+            }
+
+            if (tail.Depth == 0)
+            {
+                break;
+            }
+
+            if (add)
+            {
+                Take(ref c0x, ref c0y, c);
+                add = false;
+            }
+
+            a = tail.A;
+            b = tail.B;
+            depth = tail.Depth;
+            tail = default;
         }
 
         Put(c0x, c0y, c, add);
@@ -130,7 +198,7 @@ internal sealed unsafe class GemmKernel128 : GemmKernel
 
     /// <inheritdoc/>
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    protected override void FullHalf(float* a, float* b, int depth, float* c, nint stride, bool add, byte* next, nint step)
+    protected override void FullHalf(float* a, float* b, int depth, float* c, nint stride, bool add, ProductTail tail, byte* next, nint step)
     {
         var c0 = Vector128<float>.Zero;
         var c1 = Vector128<float>.Zero;
@@ -140,21 +208,48 @@ internal sealed unsafe class GemmKernel128 : GemmKernel
         var c5 = Vector128<float>.Zero;
         var c6 = Vector128<float>.Zero;
         var c7 = Vector128<float>.Zero;
-        for (var k = 0; k < depth; k++)
+        while (true)
         {
-            Prefetch.Line(next);
-            next += step;
-            var x = Vector128.Load(b);
-            c0 = Vector128.FusedMultiplyAdd(Vector128.Create(a[0]), x, c0);
-            c1 = Vector128.FusedMultiplyAdd(Vector128.Create(a[1]), x, c1);
-            c2 = Vector128.FusedMultiplyAdd(Vector128.Create(a[2]), x, c2);
-            c3 = Vector128.FusedMultiplyAdd(Vector128.Create(a[3]), x, c3);
-            c4 = Vector128.FusedMultiplyAdd(Vector128.Create(a[4]), x, c4);
-            c5 = Vector128.FusedMultiplyAdd(Vector128.Create(a[5]), x, c5);
-            c6 = Vector128.FusedMultiplyAdd(Vector128.Create(a[6]), x, c6);
-            c7 = Vector128.FusedMultiplyAdd(Vector128.Create(a[7]), x, c7);
-            a += 8;
-            b += 4;
+            for (var k = 0; k < depth; k++)
+            {
+                Prefetch.Line(next);
+                next += step;
+                var x = Vector128.Load(b);
+                c0 = Vector128.FusedMultiplyAdd(Vector128.Create(a[0]), x, c0);
+                c1 = Vector128.FusedMultiplyAdd(Vector128.Create(a[1]), x, c1);
+                c2 = Vector128.FusedMultiplyAdd(Vector128.Create(a[2]), x, c2);
+                c3 = Vector128.FusedMultiplyAdd(Vector128.Create(a[3]), x, c3);
+                c4 = Vector128.FusedMultiplyAdd(Vector128.Create(a[4]), x, c4);
+                c5 = Vector128.FusedMultiplyAdd(Vector128.Create(a[5]), x, c5);
+                c6 = Vector128.FusedMultiplyAdd(Vector128.Create(a[6]), x, c6);
+                c7 = Vector128.FusedMultiplyAdd(Vector128.Create(a[7]), x, c7);
+                a += 8;
+                b += 4;
+            }
+
+            if (tail.Depth == 0)
+            {
+                break;
+            }
+
+            if (add)
+            {
+                c0 += Vector128.Load(c);
+                c1 += Vector128.Load(c + stride);
+                c2 += Vector128.Load(c + (2 * stride));
+                c3 += Vector128.Load(c + (3 * stride));
+                c4 += Vector128.Load(c + (4 * stride));
+                c5 += Vector128.Load(c + (5 * stride));
+                c6 += Vector128.Load(c + (6 * stride));
+                c7 += Vector128.Load(c + (7 * stride));
+                add = false;
+            }
+
+            a = tail.A;
+            b = tail.B;
+            depth = tail.Depth;
+            tail = default;
+            step = 0;
         }
 
         PutHalf(c0, c, add);
@@ -169,14 +264,33 @@ internal sealed unsafe class GemmKernel128 : GemmKernel
 
     /// <inheritdoc/>
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    protected override void RowHalf(float* a, nint distance, float* b, int depth, float* c, bool add)
+    protected override void RowHalf(float* a, nint distance, float* b, int depth, float* c, bool add, ProductTail tail)
     {
         var sum = Vector128<float>.Zero;
-        for (var k = 0; k < depth; k++)
+        while (true)
         {
-            sum = Vector128.FusedMultiplyAdd(Vector128.Create(*a), Vector128.Load(b), sum);
-            a += distance;
-            b += 4;
+            for (var k = 0; k < depth; k++)
+            {
+                sum = Vector128.FusedMultiplyAdd(Vector128.Create(*a), Vector128.Load(b), sum);
+                a += distance;
+                b += 4;
+            }
+
+            if (tail.Depth == 0)
+            {
+                break;
+            }
+
+            if (add)
+            {
+                sum += Vector128.Load(c);
+                add = false;
+            }
+
+            a = tail.A;
+            b = tail.B;
+            depth = tail.Depth;
+            tail = default;
         }
 
         PutHalf(sum, c, add);
@@ -190,11 +304,17 @@ internal sealed unsafe class GemmKernel128 : GemmKernel
     {
         if (add)
         {
-            x += Vector128.Load(c);
-            y += Vector128.Load(c + 4);
+            Take(ref x, ref y, c);
         }
 
         x.Store(c);
         y.Store(c + 4);
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static void Take(ref Vector128<float> x, ref Vector128<float> y, float* c)
+    {
+        x += Vector128.Load(c);
+        y += Vector128.Load(c + 4);
     }
 }

@@ -23,7 +23,7 @@ internal sealed unsafe class GemmKernel256 : GemmKernel
 
     /// <inheritdoc/>
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    protected override void Full(float* a, float* b, int depth, float* c, nint stride, bool add, byte* next, nint step)
+    protected override void Full(float* a, float* b, int depth, float* c, nint stride, bool add, ProductTail tail, byte* next, nint step)
     {
         var c0x = Vector256<float>.Zero; var c0y = Vector256<float>.Zero;
         var c1x = Vector256<float>.Zero; var c1y = Vector256<float>.Zero;
@@ -32,33 +32,58 @@ internal sealed unsafe class GemmKernel256 : GemmKernel
         var c4x = Vector256<float>.Zero; var c4y = Vector256<float>.Zero;
         var c5x = Vector256<float>.Zero; var c5y = Vector256<float>.Zero;
         Prefetch.Rows(c, stride, TileRows, Columns);
-        for (var k = 0; k < depth; k++)
+        while (true)
         {
-            var bx = Vector256.Load(b);
-            var by = Vector256.Load(b + 8);
-            b += 16;
-            Prefetch.Panel(b + Ahead);
-            Prefetch.Line(next);
-            next += step;
-            var s = Vector256.Create(a[0]);
-            c0x = Vector256.FusedMultiplyAdd(s, bx, c0x);
-            c0y = Vector256.FusedMultiplyAdd(s, by, c0y);
-            s = Vector256.Create(a[1]);
-            c1x = Vector256.FusedMultiplyAdd(s, bx, c1x);
-            c1y = Vector256.FusedMultiplyAdd(s, by, c1y);
-            s = Vector256.Create(a[2]);
-            c2x = Vector256.FusedMultiplyAdd(s, bx, c2x);
-            c2y = Vector256.FusedMultiplyAdd(s, by, c2y);
-            s = Vector256.Create(a[3]);
-            c3x = Vector256.FusedMultiplyAdd(s, bx, c3x);
-            c3y = Vector256.FusedMultiplyAdd(s, by, c3y);
-            s = Vector256.Create(a[4]);
-            c4x = Vector256.FusedMultiplyAdd(s, bx, c4x);
-            c4y = Vector256.FusedMultiplyAdd(s, by, c4y);
-            s = Vector256.Create(a[5]);
-            c5x = Vector256.FusedMultiplyAdd(s, bx, c5x);
-            c5y = Vector256.FusedMultiplyAdd(s, by, c5y);
-            a += 6;
+            for (var k = 0; k < depth; k++)
+            {
+                var bx = Vector256.Load(b);
+                var by = Vector256.Load(b + 8);
+                b += 16;
+                Prefetch.Panel(b + Ahead);
+                Prefetch.Line(next);
+                next += step;
+                var s = Vector256.Create(a[0]);
+                c0x = Vector256.FusedMultiplyAdd(s, bx, c0x);
+                c0y = Vector256.FusedMultiplyAdd(s, by, c0y);
+                s = Vector256.Create(a[1]);
+                c1x = Vector256.FusedMultiplyAdd(s, bx, c1x);
+                c1y = Vector256.FusedMultiplyAdd(s, by, c1y);
+                s = Vector256.Create(a[2]);
+                c2x = Vector256.FusedMultiplyAdd(s, bx, c2x);
+                c2y = Vector256.FusedMultiplyAdd(s, by, c2y);
+                s = Vector256.Create(a[3]);
+                c3x = Vector256.FusedMultiplyAdd(s, bx, c3x);
+                c3y = Vector256.FusedMultiplyAdd(s, by, c3y);
+                s = Vector256.Create(a[4]);
+                c4x = Vector256.FusedMultiplyAdd(s, bx, c4x);
+                c4y = Vector256.FusedMultiplyAdd(s, by, c4y);
+                s = Vector256.Create(a[5]);
+                c5x = Vector256.FusedMultiplyAdd(s, bx, c5x);
+                c5y = Vector256.FusedMultiplyAdd(s, by, c5y);
+                a += 6;
+            }
+
+            if (tail.Depth == 0)
+            {
+                break;
+            }
+
+            if (add)
+            {
+                Take(ref c0x, ref c0y, c);
+                Take(ref c1x, ref c1y, c + stride);
+                Take(ref c2x, ref c2y, c + (2 * stride));
+                Take(ref c3x, ref c3y, c + (3 * stride));
+                Take(ref c4x, ref c4y, c + (4 * stride));
+                Take(ref c5x, ref c5y, c + (5 * stride));
+                add = false;
+            }
+
+            a = tail.A;
+            b = tail.B;
+            depth = tail.Depth;
+            tail = default;
+            step = 0;
         }
 
         Put(c0x, c0y, c, add);
@@ -71,26 +96,47 @@ internal sealed unsafe class GemmKernel256 : GemmKernel
 
     /// <inheritdoc/>
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    protected override void Small(float* a, float* b, int depth, float* c, nint stride, bool add)
+    protected override void Small(float* a, float* b, int depth, float* c, nint stride, bool add, ProductTail tail)
     {
         var c0x = Vector256<float>.Zero; var c0y = Vector256<float>.Zero;
         var c1x = Vector256<float>.Zero; var c1y = Vector256<float>.Zero;
         var c2x = Vector256<float>.Zero; var c2y = Vector256<float>.Zero;
-        for (var k = 0; k < depth; k++)
+        while (true)
         {
-            var bx = Vector256.Load(b);
-            var by = Vector256.Load(b + 8);
-            b += 16;
-            var s = Vector256.Create(a[0]);
-            c0x = Vector256.FusedMultiplyAdd(s, bx, c0x);
-            c0y = Vector256.FusedMultiplyAdd(s, by, c0y);
-            s = Vector256.Create(a[1]);
-            c1x = Vector256.FusedMultiplyAdd(s, bx, c1x);
-            c1y = Vector256.FusedMultiplyAdd(s, by, c1y);
-            s = Vector256.Create(a[2]);
-            c2x = Vector256.FusedMultiplyAdd(s, bx, c2x);
-            c2y = Vector256.FusedMultiplyAdd(s, by, c2y);
-            a += 3;
+            for (var k = 0; k < depth; k++)
+            {
+                var bx = Vector256.Load(b);
+                var by = Vector256.Load(b + 8);
+                b += 16;
+                var s = Vector256.Create(a[0]);
+                c0x = Vector256.FusedMultiplyAdd(s, bx, c0x);
+                c0y = Vector256.FusedMultiplyAdd(s, by, c0y);
+                s = Vector256.Create(a[1]);
+                c1x = Vector256.FusedMultiplyAdd(s, bx, c1x);
+                c1y = Vector256.FusedMultiplyAdd(s, by, c1y);
+                s = Vector256.Create(a[2]);
+                c2x = Vector256.FusedMultiplyAdd(s, bx, c2x);
+                c2y = Vector256.FusedMultiplyAdd(s, by, c2y);
+                a += 3;
+            }
+
+            if (tail.Depth == 0)
+            {
+                break;
+            }
+
+            if (add)
+            {
+                Take(ref c0x, ref c0y, c);
+                Take(ref c1x, ref c1y, c + stride);
+                Take(ref c2x, ref c2y, c + (2 * stride));
+                add = false;
+            }
+
+            a = tail.A;
+            b = tail.B;
+            depth = tail.Depth;
+            tail = default;
         }
 
         Put(c0x, c0y, c, add);
@@ -100,18 +146,37 @@ internal sealed unsafe class GemmKernel256 : GemmKernel
 
     /// <inheritdoc/>
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    protected override void Single(float* a, float* b, int depth, float* c, nint stride, bool add)
+    protected override void Single(float* a, float* b, int depth, float* c, nint stride, bool add, ProductTail tail)
     {
         var c0x = Vector256<float>.Zero; var c0y = Vector256<float>.Zero;
-        for (var k = 0; k < depth; k++)
+        while (true)
         {
-            var bx = Vector256.Load(b);
-            var by = Vector256.Load(b + 8);
-            b += 16;
-            var s = Vector256.Create(a[0]);
-            c0x = Vector256.FusedMultiplyAdd(s, bx, c0x);
-            c0y = Vector256.FusedMultiplyAdd(s, by, c0y);
-            a += 1;
+            for (var k = 0; k < depth; k++)
+            {
+                var bx = Vector256.Load(b);
+                var by = Vector256.Load(b + 8);
+                b += 16;
+                var s = Vector256.Create(a[0]);
+                c0x = Vector256.FusedMultiplyAdd(s, bx, c0x);
+                c0y = Vector256.FusedMultiplyAdd(s, by, c0y);
+                a += 1;
+            }
+
+            if (tail.Depth == 0)
+            {
+                break;
+            }
+
+            if (add)
+            {
+                Take(ref c0x, ref c0y, c);
+                add = false;
+            }
+
+            a = tail.A;
+            b = tail.B;
+            depth = tail.Depth;
+            tail = default;
         }
 
         Put(c0x, c0y, c, add);
@@ -119,7 +184,7 @@ internal sealed unsafe class GemmKernel256 : GemmKernel
 
     /// <inheritdoc/>
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    protected override void FullHalf(float* a, float* b, int depth, float* c, nint stride, bool add, byte* next, nint step)
+    protected override void FullHalf(float* a, float* b, int depth, float* c, nint stride, bool add, ProductTail tail, byte* next, nint step)
     {
         var c0 = Vector256<float>.Zero;
         var c1 = Vector256<float>.Zero;
@@ -127,19 +192,44 @@ internal sealed unsafe class GemmKernel256 : GemmKernel
         var c3 = Vector256<float>.Zero;
         var c4 = Vector256<float>.Zero;
         var c5 = Vector256<float>.Zero;
-        for (var k = 0; k < depth; k++)
+        while (true)
         {
-            Prefetch.Line(next);
-            next += step;
-            var x = Vector256.Load(b);
-            c0 = Vector256.FusedMultiplyAdd(Vector256.Create(a[0]), x, c0);
-            c1 = Vector256.FusedMultiplyAdd(Vector256.Create(a[1]), x, c1);
-            c2 = Vector256.FusedMultiplyAdd(Vector256.Create(a[2]), x, c2);
-            c3 = Vector256.FusedMultiplyAdd(Vector256.Create(a[3]), x, c3);
-            c4 = Vector256.FusedMultiplyAdd(Vector256.Create(a[4]), x, c4);
-            c5 = Vector256.FusedMultiplyAdd(Vector256.Create(a[5]), x, c5);
-            a += 6;
-            b += 8;
+            for (var k = 0; k < depth; k++)
+            {
+                Prefetch.Line(next);
+                next += step;
+                var x = Vector256.Load(b);
+                c0 = Vector256.FusedMultiplyAdd(Vector256.Create(a[0]), x, c0);
+                c1 = Vector256.FusedMultiplyAdd(Vector256.Create(a[1]), x, c1);
+                c2 = Vector256.FusedMultiplyAdd(Vector256.Create(a[2]), x, c2);
+                c3 = Vector256.FusedMultiplyAdd(Vector256.Create(a[3]), x, c3);
+                c4 = Vector256.FusedMultiplyAdd(Vector256.Create(a[4]), x, c4);
+                c5 = Vector256.FusedMultiplyAdd(Vector256.Create(a[5]), x, c5);
+                a += 6;
+                b += 8;
+            }
+
+            if (tail.Depth == 0)
+            {
+                break;
+            }
+
+            if (add)
+            {
+                c0 += Vector256.Load(c);
+                c1 += Vector256.Load(c + stride);
+                c2 += Vector256.Load(c + (2 * stride));
+                c3 += Vector256.Load(c + (3 * stride));
+                c4 += Vector256.Load(c + (4 * stride));
+                c5 += Vector256.Load(c + (5 * stride));
+                add = false;
+            }
+
+            a = tail.A;
+            b = tail.B;
+            depth = tail.Depth;
+            tail = default;
+            step = 0;
         }
 
         PutHalf(c0, c, add);
@@ -152,14 +242,33 @@ internal sealed unsafe class GemmKernel256 : GemmKernel
 
     /// <inheritdoc/>
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    protected override void RowHalf(float* a, nint distance, float* b, int depth, float* c, bool add)
+    protected override void RowHalf(float* a, nint distance, float* b, int depth, float* c, bool add, ProductTail tail)
     {
         var sum = Vector256<float>.Zero;
-        for (var k = 0; k < depth; k++)
+        while (true)
         {
-            sum = Vector256.FusedMultiplyAdd(Vector256.Create(*a), Vector256.Load(b), sum);
-            a += distance;
-            b += 8;
+            for (var k = 0; k < depth; k++)
+            {
+                sum = Vector256.FusedMultiplyAdd(Vector256.Create(*a), Vector256.Load(b), sum);
+                a += distance;
+                b += 8;
+            }
+
+            if (tail.Depth == 0)
+            {
+                break;
+            }
+
+            if (add)
+            {
+                sum += Vector256.Load(c);
+                add = false;
+            }
+
+            a = tail.A;
+            b = tail.B;
+            depth = tail.Depth;
+            tail = default;
         }
 
         PutHalf(sum, c, add);
@@ -173,11 +282,17 @@ internal sealed unsafe class GemmKernel256 : GemmKernel
     {
         if (add)
         {
-            x += Vector256.Load(c);
-            y += Vector256.Load(c + 8);
+            Take(ref x, ref y, c);
         }
 
         x.Store(c);
         y.Store(c + 8);
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static void Take(ref Vector256<float> x, ref Vector256<float> y, float* c)
+    {
+        x += Vector256.Load(c);
+        y += Vector256.Load(c + 8);
     }
 }

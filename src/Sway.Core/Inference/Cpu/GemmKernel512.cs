@@ -23,7 +23,7 @@ internal sealed unsafe class GemmKernel512 : GemmKernel
 
     /// <inheritdoc/>
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    protected override void Full(float* a, float* b, int depth, float* c, nint stride, bool add, byte* next, nint step)
+    protected override void Full(float* a, float* b, int depth, float* c, nint stride, bool add, ProductTail tail, byte* next, nint step)
     {
         var c0x = Vector512<float>.Zero; var c0y = Vector512<float>.Zero;
         var c1x = Vector512<float>.Zero; var c1y = Vector512<float>.Zero;
@@ -38,52 +38,83 @@ internal sealed unsafe class GemmKernel512 : GemmKernel
         var c10x = Vector512<float>.Zero; var c10y = Vector512<float>.Zero;
         var c11x = Vector512<float>.Zero; var c11y = Vector512<float>.Zero;
         Prefetch.Rows(c, stride, TileRows, Columns);
-        for (var k = 0; k < depth; k++)
+        while (true)
         {
-            var bx = Vector512.Load(b);
-            var by = Vector512.Load(b + 16);
-            b += 32;
-            Prefetch.Panel(b + Ahead);
-            Prefetch.Panel(b + Ahead + 16);
-            Prefetch.Line(next);
-            next += step;
-            var s = Vector512.Create(a[0]);
-            c0x = Vector512.FusedMultiplyAdd(s, bx, c0x);
-            c0y = Vector512.FusedMultiplyAdd(s, by, c0y);
-            s = Vector512.Create(a[1]);
-            c1x = Vector512.FusedMultiplyAdd(s, bx, c1x);
-            c1y = Vector512.FusedMultiplyAdd(s, by, c1y);
-            s = Vector512.Create(a[2]);
-            c2x = Vector512.FusedMultiplyAdd(s, bx, c2x);
-            c2y = Vector512.FusedMultiplyAdd(s, by, c2y);
-            s = Vector512.Create(a[3]);
-            c3x = Vector512.FusedMultiplyAdd(s, bx, c3x);
-            c3y = Vector512.FusedMultiplyAdd(s, by, c3y);
-            s = Vector512.Create(a[4]);
-            c4x = Vector512.FusedMultiplyAdd(s, bx, c4x);
-            c4y = Vector512.FusedMultiplyAdd(s, by, c4y);
-            s = Vector512.Create(a[5]);
-            c5x = Vector512.FusedMultiplyAdd(s, bx, c5x);
-            c5y = Vector512.FusedMultiplyAdd(s, by, c5y);
-            s = Vector512.Create(a[6]);
-            c6x = Vector512.FusedMultiplyAdd(s, bx, c6x);
-            c6y = Vector512.FusedMultiplyAdd(s, by, c6y);
-            s = Vector512.Create(a[7]);
-            c7x = Vector512.FusedMultiplyAdd(s, bx, c7x);
-            c7y = Vector512.FusedMultiplyAdd(s, by, c7y);
-            s = Vector512.Create(a[8]);
-            c8x = Vector512.FusedMultiplyAdd(s, bx, c8x);
-            c8y = Vector512.FusedMultiplyAdd(s, by, c8y);
-            s = Vector512.Create(a[9]);
-            c9x = Vector512.FusedMultiplyAdd(s, bx, c9x);
-            c9y = Vector512.FusedMultiplyAdd(s, by, c9y);
-            s = Vector512.Create(a[10]);
-            c10x = Vector512.FusedMultiplyAdd(s, bx, c10x);
-            c10y = Vector512.FusedMultiplyAdd(s, by, c10y);
-            s = Vector512.Create(a[11]);
-            c11x = Vector512.FusedMultiplyAdd(s, bx, c11x);
-            c11y = Vector512.FusedMultiplyAdd(s, by, c11y);
-            a += 12;
+            for (var k = 0; k < depth; k++)
+            {
+                var bx = Vector512.Load(b);
+                var by = Vector512.Load(b + 16);
+                b += 32;
+                Prefetch.Panel(b + Ahead);
+                Prefetch.Panel(b + Ahead + 16);
+                Prefetch.Line(next);
+                next += step;
+                var s = Vector512.Create(a[0]);
+                c0x = Vector512.FusedMultiplyAdd(s, bx, c0x);
+                c0y = Vector512.FusedMultiplyAdd(s, by, c0y);
+                s = Vector512.Create(a[1]);
+                c1x = Vector512.FusedMultiplyAdd(s, bx, c1x);
+                c1y = Vector512.FusedMultiplyAdd(s, by, c1y);
+                s = Vector512.Create(a[2]);
+                c2x = Vector512.FusedMultiplyAdd(s, bx, c2x);
+                c2y = Vector512.FusedMultiplyAdd(s, by, c2y);
+                s = Vector512.Create(a[3]);
+                c3x = Vector512.FusedMultiplyAdd(s, bx, c3x);
+                c3y = Vector512.FusedMultiplyAdd(s, by, c3y);
+                s = Vector512.Create(a[4]);
+                c4x = Vector512.FusedMultiplyAdd(s, bx, c4x);
+                c4y = Vector512.FusedMultiplyAdd(s, by, c4y);
+                s = Vector512.Create(a[5]);
+                c5x = Vector512.FusedMultiplyAdd(s, bx, c5x);
+                c5y = Vector512.FusedMultiplyAdd(s, by, c5y);
+                s = Vector512.Create(a[6]);
+                c6x = Vector512.FusedMultiplyAdd(s, bx, c6x);
+                c6y = Vector512.FusedMultiplyAdd(s, by, c6y);
+                s = Vector512.Create(a[7]);
+                c7x = Vector512.FusedMultiplyAdd(s, bx, c7x);
+                c7y = Vector512.FusedMultiplyAdd(s, by, c7y);
+                s = Vector512.Create(a[8]);
+                c8x = Vector512.FusedMultiplyAdd(s, bx, c8x);
+                c8y = Vector512.FusedMultiplyAdd(s, by, c8y);
+                s = Vector512.Create(a[9]);
+                c9x = Vector512.FusedMultiplyAdd(s, bx, c9x);
+                c9y = Vector512.FusedMultiplyAdd(s, by, c9y);
+                s = Vector512.Create(a[10]);
+                c10x = Vector512.FusedMultiplyAdd(s, bx, c10x);
+                c10y = Vector512.FusedMultiplyAdd(s, by, c10y);
+                s = Vector512.Create(a[11]);
+                c11x = Vector512.FusedMultiplyAdd(s, bx, c11x);
+                c11y = Vector512.FusedMultiplyAdd(s, by, c11y);
+                a += 12;
+            }
+
+            if (tail.Depth == 0)
+            {
+                break;
+            }
+
+            if (add)
+            {
+                Take(ref c0x, ref c0y, c);
+                Take(ref c1x, ref c1y, c + stride);
+                Take(ref c2x, ref c2y, c + (2 * stride));
+                Take(ref c3x, ref c3y, c + (3 * stride));
+                Take(ref c4x, ref c4y, c + (4 * stride));
+                Take(ref c5x, ref c5y, c + (5 * stride));
+                Take(ref c6x, ref c6y, c + (6 * stride));
+                Take(ref c7x, ref c7y, c + (7 * stride));
+                Take(ref c8x, ref c8y, c + (8 * stride));
+                Take(ref c9x, ref c9y, c + (9 * stride));
+                Take(ref c10x, ref c10y, c + (10 * stride));
+                Take(ref c11x, ref c11y, c + (11 * stride));
+                add = false;
+            }
+
+            a = tail.A;
+            b = tail.B;
+            depth = tail.Depth;
+            tail = default;
+            step = 0;
         }
 
         Put(c0x, c0y, c, add);
@@ -102,30 +133,52 @@ internal sealed unsafe class GemmKernel512 : GemmKernel
 
     /// <inheritdoc/>
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    protected override void Small(float* a, float* b, int depth, float* c, nint stride, bool add)
+    protected override void Small(float* a, float* b, int depth, float* c, nint stride, bool add, ProductTail tail)
     {
         var c0x = Vector512<float>.Zero; var c0y = Vector512<float>.Zero;
         var c1x = Vector512<float>.Zero; var c1y = Vector512<float>.Zero;
         var c2x = Vector512<float>.Zero; var c2y = Vector512<float>.Zero;
         var c3x = Vector512<float>.Zero; var c3y = Vector512<float>.Zero;
-        for (var k = 0; k < depth; k++)
+        while (true)
         {
-            var bx = Vector512.Load(b);
-            var by = Vector512.Load(b + 16);
-            b += 32;
-            var s = Vector512.Create(a[0]);
-            c0x = Vector512.FusedMultiplyAdd(s, bx, c0x);
-            c0y = Vector512.FusedMultiplyAdd(s, by, c0y);
-            s = Vector512.Create(a[1]);
-            c1x = Vector512.FusedMultiplyAdd(s, bx, c1x);
-            c1y = Vector512.FusedMultiplyAdd(s, by, c1y);
-            s = Vector512.Create(a[2]);
-            c2x = Vector512.FusedMultiplyAdd(s, bx, c2x);
-            c2y = Vector512.FusedMultiplyAdd(s, by, c2y);
-            s = Vector512.Create(a[3]);
-            c3x = Vector512.FusedMultiplyAdd(s, bx, c3x);
-            c3y = Vector512.FusedMultiplyAdd(s, by, c3y);
-            a += 4;
+            for (var k = 0; k < depth; k++)
+            {
+                var bx = Vector512.Load(b);
+                var by = Vector512.Load(b + 16);
+                b += 32;
+                var s = Vector512.Create(a[0]);
+                c0x = Vector512.FusedMultiplyAdd(s, bx, c0x);
+                c0y = Vector512.FusedMultiplyAdd(s, by, c0y);
+                s = Vector512.Create(a[1]);
+                c1x = Vector512.FusedMultiplyAdd(s, bx, c1x);
+                c1y = Vector512.FusedMultiplyAdd(s, by, c1y);
+                s = Vector512.Create(a[2]);
+                c2x = Vector512.FusedMultiplyAdd(s, bx, c2x);
+                c2y = Vector512.FusedMultiplyAdd(s, by, c2y);
+                s = Vector512.Create(a[3]);
+                c3x = Vector512.FusedMultiplyAdd(s, bx, c3x);
+                c3y = Vector512.FusedMultiplyAdd(s, by, c3y);
+                a += 4;
+            }
+
+            if (tail.Depth == 0)
+            {
+                break;
+            }
+
+            if (add)
+            {
+                Take(ref c0x, ref c0y, c);
+                Take(ref c1x, ref c1y, c + stride);
+                Take(ref c2x, ref c2y, c + (2 * stride));
+                Take(ref c3x, ref c3y, c + (3 * stride));
+                add = false;
+            }
+
+            a = tail.A;
+            b = tail.B;
+            depth = tail.Depth;
+            tail = default;
         }
 
         Put(c0x, c0y, c, add);
@@ -136,18 +189,37 @@ internal sealed unsafe class GemmKernel512 : GemmKernel
 
     /// <inheritdoc/>
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    protected override void Single(float* a, float* b, int depth, float* c, nint stride, bool add)
+    protected override void Single(float* a, float* b, int depth, float* c, nint stride, bool add, ProductTail tail)
     {
         var c0x = Vector512<float>.Zero; var c0y = Vector512<float>.Zero;
-        for (var k = 0; k < depth; k++)
+        while (true)
         {
-            var bx = Vector512.Load(b);
-            var by = Vector512.Load(b + 16);
-            b += 32;
-            var s = Vector512.Create(a[0]);
-            c0x = Vector512.FusedMultiplyAdd(s, bx, c0x);
-            c0y = Vector512.FusedMultiplyAdd(s, by, c0y);
-            a += 1;
+            for (var k = 0; k < depth; k++)
+            {
+                var bx = Vector512.Load(b);
+                var by = Vector512.Load(b + 16);
+                b += 32;
+                var s = Vector512.Create(a[0]);
+                c0x = Vector512.FusedMultiplyAdd(s, bx, c0x);
+                c0y = Vector512.FusedMultiplyAdd(s, by, c0y);
+                a += 1;
+            }
+
+            if (tail.Depth == 0)
+            {
+                break;
+            }
+
+            if (add)
+            {
+                Take(ref c0x, ref c0y, c);
+                add = false;
+            }
+
+            a = tail.A;
+            b = tail.B;
+            depth = tail.Depth;
+            tail = default;
         }
 
         Put(c0x, c0y, c, add);
@@ -155,7 +227,7 @@ internal sealed unsafe class GemmKernel512 : GemmKernel
 
     /// <inheritdoc/>
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    protected override void FullHalf(float* a, float* b, int depth, float* c, nint stride, bool add, byte* next, nint step)
+    protected override void FullHalf(float* a, float* b, int depth, float* c, nint stride, bool add, ProductTail tail, byte* next, nint step)
     {
         var c0 = Vector512<float>.Zero;
         var c1 = Vector512<float>.Zero;
@@ -169,25 +241,56 @@ internal sealed unsafe class GemmKernel512 : GemmKernel
         var c9 = Vector512<float>.Zero;
         var c10 = Vector512<float>.Zero;
         var c11 = Vector512<float>.Zero;
-        for (var k = 0; k < depth; k++)
+        while (true)
         {
-            Prefetch.Line(next);
-            next += step;
-            var x = Vector512.Load(b);
-            c0 = Vector512.FusedMultiplyAdd(Vector512.Create(a[0]), x, c0);
-            c1 = Vector512.FusedMultiplyAdd(Vector512.Create(a[1]), x, c1);
-            c2 = Vector512.FusedMultiplyAdd(Vector512.Create(a[2]), x, c2);
-            c3 = Vector512.FusedMultiplyAdd(Vector512.Create(a[3]), x, c3);
-            c4 = Vector512.FusedMultiplyAdd(Vector512.Create(a[4]), x, c4);
-            c5 = Vector512.FusedMultiplyAdd(Vector512.Create(a[5]), x, c5);
-            c6 = Vector512.FusedMultiplyAdd(Vector512.Create(a[6]), x, c6);
-            c7 = Vector512.FusedMultiplyAdd(Vector512.Create(a[7]), x, c7);
-            c8 = Vector512.FusedMultiplyAdd(Vector512.Create(a[8]), x, c8);
-            c9 = Vector512.FusedMultiplyAdd(Vector512.Create(a[9]), x, c9);
-            c10 = Vector512.FusedMultiplyAdd(Vector512.Create(a[10]), x, c10);
-            c11 = Vector512.FusedMultiplyAdd(Vector512.Create(a[11]), x, c11);
-            a += 12;
-            b += 16;
+            for (var k = 0; k < depth; k++)
+            {
+                Prefetch.Line(next);
+                next += step;
+                var x = Vector512.Load(b);
+                c0 = Vector512.FusedMultiplyAdd(Vector512.Create(a[0]), x, c0);
+                c1 = Vector512.FusedMultiplyAdd(Vector512.Create(a[1]), x, c1);
+                c2 = Vector512.FusedMultiplyAdd(Vector512.Create(a[2]), x, c2);
+                c3 = Vector512.FusedMultiplyAdd(Vector512.Create(a[3]), x, c3);
+                c4 = Vector512.FusedMultiplyAdd(Vector512.Create(a[4]), x, c4);
+                c5 = Vector512.FusedMultiplyAdd(Vector512.Create(a[5]), x, c5);
+                c6 = Vector512.FusedMultiplyAdd(Vector512.Create(a[6]), x, c6);
+                c7 = Vector512.FusedMultiplyAdd(Vector512.Create(a[7]), x, c7);
+                c8 = Vector512.FusedMultiplyAdd(Vector512.Create(a[8]), x, c8);
+                c9 = Vector512.FusedMultiplyAdd(Vector512.Create(a[9]), x, c9);
+                c10 = Vector512.FusedMultiplyAdd(Vector512.Create(a[10]), x, c10);
+                c11 = Vector512.FusedMultiplyAdd(Vector512.Create(a[11]), x, c11);
+                a += 12;
+                b += 16;
+            }
+
+            if (tail.Depth == 0)
+            {
+                break;
+            }
+
+            if (add)
+            {
+                c0 += Vector512.Load(c);
+                c1 += Vector512.Load(c + stride);
+                c2 += Vector512.Load(c + (2 * stride));
+                c3 += Vector512.Load(c + (3 * stride));
+                c4 += Vector512.Load(c + (4 * stride));
+                c5 += Vector512.Load(c + (5 * stride));
+                c6 += Vector512.Load(c + (6 * stride));
+                c7 += Vector512.Load(c + (7 * stride));
+                c8 += Vector512.Load(c + (8 * stride));
+                c9 += Vector512.Load(c + (9 * stride));
+                c10 += Vector512.Load(c + (10 * stride));
+                c11 += Vector512.Load(c + (11 * stride));
+                add = false;
+            }
+
+            a = tail.A;
+            b = tail.B;
+            depth = tail.Depth;
+            tail = default;
+            step = 0;
         }
 
         PutHalf(c0, c, add);
@@ -206,14 +309,33 @@ internal sealed unsafe class GemmKernel512 : GemmKernel
 
     /// <inheritdoc/>
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    protected override void RowHalf(float* a, nint distance, float* b, int depth, float* c, bool add)
+    protected override void RowHalf(float* a, nint distance, float* b, int depth, float* c, bool add, ProductTail tail)
     {
         var sum = Vector512<float>.Zero;
-        for (var k = 0; k < depth; k++)
+        while (true)
         {
-            sum = Vector512.FusedMultiplyAdd(Vector512.Create(*a), Vector512.Load(b), sum);
-            a += distance;
-            b += 16;
+            for (var k = 0; k < depth; k++)
+            {
+                sum = Vector512.FusedMultiplyAdd(Vector512.Create(*a), Vector512.Load(b), sum);
+                a += distance;
+                b += 16;
+            }
+
+            if (tail.Depth == 0)
+            {
+                break;
+            }
+
+            if (add)
+            {
+                sum += Vector512.Load(c);
+                add = false;
+            }
+
+            a = tail.A;
+            b = tail.B;
+            depth = tail.Depth;
+            tail = default;
         }
 
         PutHalf(sum, c, add);
@@ -227,11 +349,17 @@ internal sealed unsafe class GemmKernel512 : GemmKernel
     {
         if (add)
         {
-            x += Vector512.Load(c);
-            y += Vector512.Load(c + 16);
+            Take(ref x, ref y, c);
         }
 
         x.Store(c);
         y.Store(c + 16);
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static void Take(ref Vector512<float> x, ref Vector512<float> y, float* c)
+    {
+        x += Vector512.Load(c);
+        y += Vector512.Load(c + 16);
     }
 }

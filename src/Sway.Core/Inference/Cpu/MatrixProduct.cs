@@ -44,10 +44,10 @@ internal static unsafe class MatrixProduct
     /// <param name="stride">Distance of result rows in floats.</param>
     /// <param name="add">Whether to add to the result instead of setting it.</param>
     /// <param name="range">The rows to compute, or null for all.</param>
-    /// <param name="updates">Products that are added while the result is in cache.</param>
+    /// <param name="updates">Products that are added while the result is in registers or in cache.</param>
     public static void Run(
         WorkerPool workers, PackedRows rows, PanelSource weights, float* c, nint stride, bool add, RowRange? range = null,
-        IReadOnlyList<ProductUpdate>? updates = null)
+        ProductUpdate[]? updates = null)
     {
         if (rows.Depth != weights.Inputs)
         {
@@ -63,14 +63,14 @@ internal static unsafe class MatrixProduct
             RunRow(workers, kernel, rows, weights, c, add, cost);
             foreach (var update in updates)
             {
-                RunRow(workers, kernel, update.Rows, update.Weights, c + update.FirstOutput, add: true, (long)update.Rows.Depth * update.Weights.Outputs);
+                Add(workers, update, c + update.FirstOutput, stride);
             }
 
             return;
         }
 
         // A unit is some panels times all rows, or a part of them; every thread gets as many units of the same size.
-        var columns = weights.Outputs <= kernel.Columns / 2 ? kernel.Columns / 2 : kernel.Columns;
+        var columns = ColumnsFor(weights.Outputs);
         var panels = (weights.Outputs + columns - 1) / columns;
         var (fromTile, toTile) = (wanted.First / kernel.TileRows, (wanted.End + kernel.TileRows - 1) / kernel.TileRows);
         var largest = (PackedInputs(rows.Depth) > LongestBlock ? LeastColumns : MostColumns) / kernel.Columns;
@@ -87,6 +87,36 @@ internal static unsafe class MatrixProduct
                 next < groups * chunks ? Share(panels, next % groups, groups)..Share(panels, (next % groups) + 1, groups) : 0..0);
         });
     }
+
+    /// <summary>What an update adds to its rows of a finished result.</summary>
+    /// <param name="workers">The threads.</param>
+    /// <param name="update">The update.</param>
+    /// <param name="c">Where row 0 of the result has what the update's output 0 is added to.</param>
+    /// <param name="stride">Distance of result rows in floats.</param>
+    public static void Add(WorkerPool workers, ProductUpdate update, float* c, nint stride)
+    {
+        var kernel = GemmKernel.Best;
+        ProductUpdate[] updates = [update with { FirstOutput = 0 }];
+        var columns = ColumnsFor(update.Weights.Outputs);
+        var panels = (update.Weights.Outputs + columns - 1) / columns;
+        var units = Math.Min(panels, 4 * workers.Threads);
+        workers.For(units, (long)update.Range.Count * update.Rows.Depth * update.Weights.Outputs, unit =>
+        {
+            var own = Share(panels, unit, units)..Share(panels, unit + 1, units);
+            var packed = AlignedScratch.Panel(UpdateUnit.Floats(updates, columns, own.End.Value - own.Start.Value));
+            var added = new UpdateUnit(kernel, columns, own, packed, updates, c, stride);
+            added.Pack();
+            for (var tile = update.FirstTile; tile < update.FirstTile + update.Rows.Tiles; tile++)
+            {
+                workers.Cancellation.ThrowIfCancellationRequested();
+                added.Apply(tile, tails: false);
+            }
+        });
+    }
+
+    /// <summary>Columns of the panels for so many outputs: few take panels of half the width, so that less of what is computed is thrown away.</summary>
+    public static int ColumnsFor(int outputs) =>
+        outputs <= GemmKernel.Best.Columns / 2 ? GemmKernel.Best.Columns / 2 : GemmKernel.Best.Columns;
 
     private static int Share(int count, int part, int parts) => (int)((long)count * part / parts);
 

@@ -25,6 +25,9 @@ internal sealed unsafe class PackedRows : IDisposable
     /// <summary>Number of tiles.</summary>
     public int Tiles => (Rows + GemmKernel.Best.TileRows - 1) / GemmKernel.Best.TileRows;
 
+    /// <summary>Room for rows, to be filled tile by tile.</summary>
+    public static PackedRows Reserve(BufferPool pool, int rows, int depth) => new(pool, rows, depth);
+
     /// <summary>Interleaves rows that lie <paramref name="stride"/> floats apart.</summary>
     public static PackedRows Create(BufferPool pool, WorkerPool workers, float* source, nint stride, int rows, int depth)
     {
@@ -43,7 +46,8 @@ internal sealed unsafe class PackedRows : IDisposable
     /// <inheritdoc/>
     public void Dispose() => _pool.Return(_buffer);
 
-    private void Fill(int tile, float* source, nint stride)
+    /// <summary>Interleaves the rows of a tile; all rows lie <paramref name="stride"/> floats apart from <paramref name="source"/> on.</summary>
+    public void Fill(int tile, float* source, nint stride)
     {
         var kernel = GemmKernel.Best;
         var rows = TileRows(tile);

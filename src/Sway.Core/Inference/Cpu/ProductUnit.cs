@@ -3,7 +3,7 @@ namespace Sway.Inference.Cpu;
 /// <summary>A part of a product that one thread computes at a time: some panels of columns times some tiles of rows.</summary>
 internal readonly unsafe struct ProductUnit(
     GemmKernel kernel, int columns, PackedRows rows, PanelSource weights, RowRange range, float* c, nint stride, bool add,
-    IReadOnlyList<ProductUpdate> updates, CancellationToken cancellation)
+    ProductUpdate[] updates, CancellationToken cancellation)
 {
     private readonly int _block = MatrixProduct.BlockLength(weights.Inputs);
 
@@ -18,8 +18,9 @@ internal readonly unsafe struct ProductUnit(
         var panels = toPanel - fromPanel;
         var length = MatrixProduct.PackedInputs(weights.Inputs);
         var own = panels * columns * Math.Min(length, weights.Inputs);
-        var packed = AlignedScratch.Panel(own + UpdateFloats(panels));
-        PackUpdates(fromPanel, toPanel, packed + own);
+        var packed = AlignedScratch.Panel(own + UpdateUnit.Floats(updates, columns, panels));
+        var added = new UpdateUnit(kernel, columns, ownPanels, packed + own, updates, c, stride);
+        added.Pack();
         for (var first = 0; first < weights.Inputs; first += length)
         {
             var end = Math.Min(weights.Inputs, first + length);
@@ -32,10 +33,10 @@ internal readonly unsafe struct ProductUnit(
             for (var tile = fromTile; tile < toTile; tile++)
             {
                 cancellation.ThrowIfCancellationRequested();
-                Multiply(tile, toTile, fromPanel, toPanel, first, end, packed, ref ahead);
-                if (end == weights.Inputs && updates.Count > 0)
+                Multiply(tile, toTile, fromPanel, toPanel, first, end, packed, added, ref ahead);
+                if (end == weights.Inputs && updates.Length > 0)
                 {
-                    Update(tile, fromPanel, toPanel, packed + own);
+                    added.Apply(tile, IsWhole(tile));
                 }
             }
         }
@@ -55,9 +56,10 @@ internal readonly unsafe struct ProductUnit(
         }
     }
 
-    private void Multiply(int tile, int toTile, int fromPanel, int toPanel, int first, int end, float* packed, ref WeightsAhead ahead)
+    private void Multiply(int tile, int toTile, int fromPanel, int toPanel, int first, int end, float* packed, in UpdateUnit added, ref WeightsAhead ahead)
     {
         var height = kernel.PackedRows(rows.TileRows(tile));
+        var tails = updates.Length > 0 && end == weights.Inputs && IsWhole(tile);
         for (var k = first; k < end; k += _block)
         {
             var depth = Math.Min(_block, end - k);
@@ -68,7 +70,8 @@ internal readonly unsafe struct ProductUnit(
                 var next = panel > fromPanel ? ahead.Next()
                     : k + depth < end ? RowsAhead(tile, k + depth, end)
                     : tile + 1 < toTile ? RowsAhead(tile + 1, first, end) : default;
-                Tile(tile, range, panel, height, a, packed, depth, add || k > 0, next);
+                var tail = tails && k + depth == end ? added.Tail(tile, panel) : default;
+                Tile(tile, panel, height, a, packed, depth, add || k > 0, tail, next);
             }
         }
     }
@@ -81,89 +84,27 @@ internal readonly unsafe struct ProductUnit(
 
     private int Valid(int panel) => Math.Min(columns, weights.Outputs - (panel * columns));
 
-    private int UpdateFloats(int panels)
+    // Whether all results of a full tile are computed and stored.
+    private bool IsWhole(int tile) => OwnRows(tile) is { First: 0 } own && own.Count == kernel.TileRows;
+
+    private RowRange OwnRows(int tile)
     {
-        var floats = 0;
-        for (var i = 0; i < updates.Count; i++)
-        {
-            floats += panels * columns * updates[i].Weights.Inputs;
-        }
-
-        return floats;
-    }
-
-    // For each update and panel, (rank, columns); what is outside the update's outputs is not touched and not read.
-    private void PackUpdates(int fromPanel, int toPanel, float* packed)
-    {
-        for (var i = 0; i < updates.Count; i++)
-        {
-            var source = updates[i].Weights;
-            for (var panel = fromPanel; panel < toPanel; panel++, packed += columns * source.Inputs)
-            {
-                var first = (panel * columns) - updates[i].FirstOutput;
-                if (first < 0 || first >= source.Outputs)
-                {
-                    continue;
-                }
-
-                var length = MatrixProduct.BlockLength(source.Inputs);
-                for (var k = 0; k < source.Inputs; k += length)
-                {
-                    source.Pack(
-                        first, Math.Min(columns, source.Outputs - first), columns, k, Math.Min(length, source.Inputs - k), packed + (k * columns));
-                }
-            }
-        }
-    }
-
-    private void Update(int tile, int fromPanel, int toPanel, float* packed)
-    {
-        for (var i = 0; i < updates.Count; i++)
-        {
-            var update = updates[i];
-            var rank = update.Weights.Inputs;
-            var own = tile - update.FirstTile;
-            if (own < 0 || own >= update.Rows.Tiles)
-            {
-                packed += (toPanel - fromPanel) * columns * rank;
-                continue;
-            }
-
-            var height = kernel.PackedRows(update.Rows.TileRows(own));
-            var a = update.Rows.Tile(own);
-            var length = MatrixProduct.BlockLength(rank);
-            for (var panel = fromPanel; panel < toPanel; panel++, packed += columns * rank)
-            {
-                var first = (panel * columns) - update.FirstOutput;
-                if (first < 0 || first >= update.Weights.Outputs)
-                {
-                    continue;
-                }
-
-                var valid = Math.Min(columns, update.Weights.Outputs - first);
-                for (var k = 0; k < rank; k += length)
-                {
-                    var at = a + ((nint)k * height);
-                    Tile(tile, update.Range, panel, height, at, packed + (k * columns), Math.Min(length, rank - k), add: true, default, valid);
-                }
-            }
-        }
-    }
-
-    private void Tile(
-        int tile, RowRange wanted, int panel, int height, float* a, float* b, int depth, bool add, WantedBytes next, int valid = 0)
-    {
-        valid = valid == 0 ? Valid(panel) : valid;
         var first = tile * kernel.TileRows;
-        var to = c + (first * stride) + (panel * columns);
-        var (from, end) = (Math.Max(0, wanted.First - first), Math.Min(rows.TileRows(tile), wanted.End - first));
-        if (valid == columns && from == 0 && end == height)
+        var from = Math.Max(0, range.First - first);
+        return new RowRange(from, Math.Min(rows.TileRows(tile), range.End - first) - from);
+    }
+
+    private void Tile(int tile, int panel, int height, float* a, float* b, int depth, bool add, ProductTail tail, WantedBytes next)
+    {
+        var to = c + (tile * kernel.TileRows * stride) + (panel * columns);
+        var own = OwnRows(tile);
+        if (Valid(panel) == columns && own.First == 0 && own.Count == height)
         {
-            Multiply(height, a, b, depth, to, stride, add, next);
+            Multiply(height, a, b, depth, to, stride, add, tail, next);
         }
         else
         {
-            Partial(height, new RowRange(from, end - from), valid, a, b, depth, to, add, next);
+            Partial(height, own, Valid(panel), a, b, depth, to, add, next);
         }
     }
 
@@ -171,7 +112,7 @@ internal readonly unsafe struct ProductUnit(
     private void Partial(int height, RowRange own, int valid, float* a, float* b, int depth, float* to, bool add, WantedBytes next)
     {
         var scratch = stackalloc float[12 * 32];
-        Multiply(height, a, b, depth, scratch, columns, add: false, next);
+        Multiply(height, a, b, depth, scratch, columns, add: false, default, next);
         for (var r = own.First; r < own.End; r++)
         {
             var source = scratch + (r * columns);
@@ -183,17 +124,17 @@ internal readonly unsafe struct ProductUnit(
         }
     }
 
-    private void Multiply(int height, float* a, float* b, int depth, float* to, nint distance, bool add, WantedBytes next)
+    private void Multiply(int height, float* a, float* b, int depth, float* to, nint distance, bool add, ProductTail tail, WantedBytes next)
     {
         var address = next.Address == null ? (byte*)a : next.Address;
         var step = (next.Length + depth - 1) / depth;
         if (columns == kernel.Columns)
         {
-            kernel.Multiply(height, a, b, depth, to, distance, add, address, step);
+            kernel.Multiply(height, a, b, depth, to, distance, add, tail, address, step);
         }
         else
         {
-            kernel.MultiplyHalf(height, a, b, depth, to, distance, add, address, step);
+            kernel.MultiplyHalf(height, a, b, depth, to, distance, add, tail, address, step);
         }
     }
 }

@@ -38,7 +38,12 @@ internal sealed unsafe class CpuTensor : EngineTensor
     public PackedRows? Interleaved { get; set; }
 
     /// <summary>Keeps the product of some rows with a term's first factor, times a factor, until it is taken.</summary>
-    public void Keep(LowRankTerm term, RowRange range, float factor, PackedRows product) => (_products ??= [])[(term, range, factor)] = product;
+    public void Keep(LowRankTerm term, RowRange range, float factor, PackedRows product)
+    {
+        // A term that two layers share is multiplied again by the second.
+        Take(term, range, factor)?.Dispose();
+        (_products ??= [])[(term, range, factor)] = product;
+    }
 
     /// <summary>Whether such a product is kept.</summary>
     public bool Keeps(LowRankTerm term, RowRange range, float factor) => _products?.ContainsKey((term, range, factor)) == true;

@@ -7,7 +7,7 @@ namespace Sway.Inference.Cpu;
 /// Register tiles over <c>Vector256</c>: 6 x 16 outputs, and 3 and 1 rows for what is left.
 /// Each output is one chain of fused multiply-adds in ascending k, so its bits do not depend on the tile that made it.
 /// </summary>
-internal sealed unsafe class GemmKernel256 : GemmKernel
+internal sealed unsafe partial class GemmKernel256 : GemmKernel
 {
     // Eight steps of k: a panel comes from the second-level cache.
     private const int Ahead = 8 * 16;
@@ -181,101 +181,6 @@ internal sealed unsafe class GemmKernel256 : GemmKernel
 
         Put(c0x, c0y, c, add);
     }
-
-    /// <inheritdoc/>
-    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    protected override void FullHalf(float* a, float* b, int depth, float* c, nint stride, bool add, ProductTail tail, byte* next, nint step)
-    {
-        var c0 = Vector256<float>.Zero;
-        var c1 = Vector256<float>.Zero;
-        var c2 = Vector256<float>.Zero;
-        var c3 = Vector256<float>.Zero;
-        var c4 = Vector256<float>.Zero;
-        var c5 = Vector256<float>.Zero;
-        while (true)
-        {
-            for (var k = 0; k < depth; k++)
-            {
-                Prefetch.Line(next);
-                next += step;
-                var x = Vector256.Load(b);
-                c0 = Vector256.FusedMultiplyAdd(Vector256.Create(a[0]), x, c0);
-                c1 = Vector256.FusedMultiplyAdd(Vector256.Create(a[1]), x, c1);
-                c2 = Vector256.FusedMultiplyAdd(Vector256.Create(a[2]), x, c2);
-                c3 = Vector256.FusedMultiplyAdd(Vector256.Create(a[3]), x, c3);
-                c4 = Vector256.FusedMultiplyAdd(Vector256.Create(a[4]), x, c4);
-                c5 = Vector256.FusedMultiplyAdd(Vector256.Create(a[5]), x, c5);
-                a += 6;
-                b += 8;
-            }
-
-            if (tail.Depth == 0)
-            {
-                break;
-            }
-
-            if (add)
-            {
-                c0 += Vector256.Load(c);
-                c1 += Vector256.Load(c + stride);
-                c2 += Vector256.Load(c + (2 * stride));
-                c3 += Vector256.Load(c + (3 * stride));
-                c4 += Vector256.Load(c + (4 * stride));
-                c5 += Vector256.Load(c + (5 * stride));
-                add = false;
-            }
-
-            a = tail.A;
-            b = tail.B;
-            depth = tail.Depth;
-            tail = default;
-            step = 0;
-        }
-
-        PutHalf(c0, c, add);
-        PutHalf(c1, c + stride, add);
-        PutHalf(c2, c + (2 * stride), add);
-        PutHalf(c3, c + (3 * stride), add);
-        PutHalf(c4, c + (4 * stride), add);
-        PutHalf(c5, c + (5 * stride), add);
-    }
-
-    /// <inheritdoc/>
-    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    protected override void RowHalf(float* a, nint distance, float* b, int depth, float* c, bool add, ProductTail tail)
-    {
-        var sum = Vector256<float>.Zero;
-        while (true)
-        {
-            for (var k = 0; k < depth; k++)
-            {
-                sum = Vector256.FusedMultiplyAdd(Vector256.Create(*a), Vector256.Load(b), sum);
-                a += distance;
-                b += 8;
-            }
-
-            if (tail.Depth == 0)
-            {
-                break;
-            }
-
-            if (add)
-            {
-                sum += Vector256.Load(c);
-                add = false;
-            }
-
-            a = tail.A;
-            b = tail.B;
-            depth = tail.Depth;
-            tail = default;
-        }
-
-        PutHalf(sum, c, add);
-    }
-
-    [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static void PutHalf(Vector256<float> x, float* c, bool add) => (add ? x + Vector256.Load(c) : x).Store(c);
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private static void Put(Vector256<float> x, Vector256<float> y, float* c, bool add)

@@ -97,7 +97,7 @@ internal sealed unsafe class FirstFactors
             var parts = Math.Min(to - from, workers.Threads * PartsOfThread);
             workers.For(parts, (long)_x.Rows * _x.Width * _outputs, part =>
             {
-                for (var tile = from + Share(to - from, part, parts); tile < from + Share(to - from, part + 1, parts); tile++)
+                for (var tile = from + MatrixProduct.Share(to - from, part, parts); tile < from + MatrixProduct.Share(to - from, part + 1, parts); tile++)
                 {
                     workers.Cancellation.ThrowIfCancellationRequested();
                     if (interleaved is null)
@@ -129,8 +129,6 @@ internal sealed unsafe class FirstFactors
             pool.Return(packed);
         }
     }
-
-    private static int Share(int count, int part, int parts) => (int)((long)count * part / parts);
 
     // Panel by panel (inputs, columns); a panel may hold outputs of several factors.
     private void Pack(int columns, float* packed)
@@ -169,9 +167,10 @@ internal sealed unsafe class FirstFactors
             var b = packed + (panel * columns * rows.Depth);
             for (var k = 0; k < rows.Depth; k += length)
             {
+                var a = rows.Tile(tile) + (k * height);
                 kernel.Multiply(
-                    columns, height, rows.Tile(tile) + (k * height), b + (k * columns), Math.Min(length, rows.Depth - k),
-                    results + (panel * columns), stride, add: k > 0);
+                    columns, height, a, b + (k * columns), Math.Min(length, rows.Depth - k), results + (panel * columns), stride, add: k > 0,
+                    default, (byte*)a, 0);
             }
         }
 

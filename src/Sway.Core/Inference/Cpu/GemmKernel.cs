@@ -36,7 +36,7 @@ internal abstract unsafe class GemmKernel
     public void Multiply(int packedRows, float* a, float* b, int depth, float* c, nint stride, bool add) =>
         Multiply(packedRows, a, b, depth, c, stride, add, default, (byte*)a, 0);
 
-    /// <summary>As above, for panels of <see cref="Columns"/> or half as many.</summary>
+    /// <summary>As above, for panels of <see cref="Columns"/> or half as many; the chains may go on, and a full tile also asks for what is wanted next.</summary>
     /// <param name="columns">Columns of the panel.</param>
     /// <param name="packedRows">1, <see cref="SmallRows"/> or <see cref="TileRows"/>; c must have so many rows.</param>
     /// <param name="a">(depth, packedRows).</param>
@@ -45,68 +45,19 @@ internal abstract unsafe class GemmKernel
     /// <param name="c">(packedRows, <paramref name="columns"/>), rows <paramref name="stride"/> floats apart.</param>
     /// <param name="stride">Distance of rows of c in floats.</param>
     /// <param name="add">Whether to add to c instead of setting it.</param>
-    public void Multiply(int columns, int packedRows, float* a, float* b, int depth, float* c, nint stride, bool add)
+    /// <param name="tail">What goes on the chain of each finished output.</param>
+    /// <param name="next">What is wanted next; an address that need not be readable.</param>
+    /// <param name="step">Bytes of it for each of <paramref name="depth"/>.</param>
+    public void Multiply(
+        int columns, int packedRows, float* a, float* b, int depth, float* c, nint stride, bool add, ProductTail tail, byte* next, nint step)
     {
         if (columns == Columns)
         {
-            Multiply(packedRows, a, b, depth, c, stride, add);
+            Multiply(packedRows, a, b, depth, c, stride, add, tail, next, step);
         }
         else
         {
-            MultiplyHalf(packedRows, a, b, depth, c, stride, add, default, (byte*)a, 0);
-        }
-    }
-
-    /// <summary>As the first; the chains may go on, and a full tile also asks for what is wanted next, so that it comes from memory meanwhile.</summary>
-    /// <param name="packedRows">1, <see cref="SmallRows"/> or <see cref="TileRows"/>; c must have so many rows.</param>
-    /// <param name="a">(depth, packedRows).</param>
-    /// <param name="b">(depth, <see cref="Columns"/>).</param>
-    /// <param name="depth">Number of products in each sum.</param>
-    /// <param name="c">(packedRows, <see cref="Columns"/>), rows <paramref name="stride"/> floats apart.</param>
-    /// <param name="stride">Distance of rows of c in floats.</param>
-    /// <param name="add">Whether to add to c instead of setting it.</param>
-    /// <param name="tail">What goes on the chain of each finished output.</param>
-    /// <param name="next">What is wanted next; an address that need not be readable.</param>
-    /// <param name="step">Bytes of it for each of <paramref name="depth"/>.</param>
-    public void Multiply(int packedRows, float* a, float* b, int depth, float* c, nint stride, bool add, ProductTail tail, byte* next, nint step)
-    {
-        if (packedRows == 1)
-        {
-            Single(a, b, depth, c, stride, add, tail);
-        }
-        else if (packedRows == SmallRows)
-        {
-            Small(a, b, depth, c, stride, add, tail);
-        }
-        else
-        {
-            Full(a, b, depth, c, stride, add, tail, next, step);
-        }
-    }
-
-    /// <summary>As <see cref="Multiply(int, float*, float*, int, float*, nint, bool, ProductTail, byte*, nint)"/> for panels of half as many columns.</summary>
-    /// <param name="packedRows">1, <see cref="SmallRows"/> or <see cref="TileRows"/>; c must have so many rows.</param>
-    /// <param name="a">(depth, packedRows).</param>
-    /// <param name="b">(depth, <see cref="Columns"/> / 2).</param>
-    /// <param name="depth">Number of products in each sum.</param>
-    /// <param name="c">(packedRows, <see cref="Columns"/> / 2), rows <paramref name="stride"/> floats apart.</param>
-    /// <param name="stride">Distance of rows of c in floats.</param>
-    /// <param name="add">Whether to add to c instead of setting it.</param>
-    /// <param name="tail">What goes on the chain of each finished output.</param>
-    /// <param name="next">What is wanted next; an address that need not be readable.</param>
-    /// <param name="step">Bytes of it for each of <paramref name="depth"/>.</param>
-    public void MultiplyHalf(
-        int packedRows, float* a, float* b, int depth, float* c, nint stride, bool add, ProductTail tail, byte* next, nint step)
-    {
-        if (packedRows == TileRows)
-        {
-            FullHalf(a, b, depth, c, stride, add, tail, next, step);
-            return;
-        }
-
-        for (var r = 0; r < packedRows; r++)
-        {
-            RowHalf(a + r, packedRows, b, depth, c + (r * stride), add, tail with { A = tail.A + r });
+            MultiplyHalf(packedRows, a, b, depth, c, stride, add, tail, next, step);
         }
     }
 
@@ -124,6 +75,37 @@ internal abstract unsafe class GemmKernel
 
     /// <summary>One row of half a panel's columns; its elements lie <paramref name="distance"/> floats apart.</summary>
     protected abstract void RowHalf(float* a, nint distance, float* b, int depth, float* c, bool add, ProductTail tail);
+
+    private void Multiply(int packedRows, float* a, float* b, int depth, float* c, nint stride, bool add, ProductTail tail, byte* next, nint step)
+    {
+        if (packedRows == 1)
+        {
+            Single(a, b, depth, c, stride, add, tail);
+        }
+        else if (packedRows == SmallRows)
+        {
+            Small(a, b, depth, c, stride, add, tail);
+        }
+        else
+        {
+            Full(a, b, depth, c, stride, add, tail, next, step);
+        }
+    }
+
+    private void MultiplyHalf(
+        int packedRows, float* a, float* b, int depth, float* c, nint stride, bool add, ProductTail tail, byte* next, nint step)
+    {
+        if (packedRows == TileRows)
+        {
+            FullHalf(a, b, depth, c, stride, add, tail, next, step);
+            return;
+        }
+
+        for (var r = 0; r < packedRows; r++)
+        {
+            RowHalf(a + r, packedRows, b, depth, c + (r * stride), add, tail with { A = tail.A + r });
+        }
+    }
 
     private static GemmKernel Choose()
     {

@@ -118,7 +118,8 @@ internal static unsafe class MatrixProduct
     public static int ColumnsFor(int outputs) =>
         outputs <= GemmKernel.Best.Columns / 2 ? GemmKernel.Best.Columns / 2 : GemmKernel.Best.Columns;
 
-    private static int Share(int count, int part, int parts) => (int)((long)count * part / parts);
+    /// <summary>Where a part of a number of things begins, all parts being as long but for one thing.</summary>
+    public static int Share(int count, int part, int parts) => (int)((long)count * part / parts);
 
     private static void RunRow(WorkerPool workers, GemmKernel kernel, PackedRows row, PanelSource weights, float* c, bool add, long cost)
     {

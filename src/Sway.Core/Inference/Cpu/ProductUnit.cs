@@ -128,13 +128,6 @@ internal readonly unsafe struct ProductUnit(
     {
         var address = next.Address == null ? (byte*)a : next.Address;
         var step = (next.Length + depth - 1) / depth;
-        if (columns == kernel.Columns)
-        {
-            kernel.Multiply(height, a, b, depth, to, distance, add, tail, address, step);
-        }
-        else
-        {
-            kernel.MultiplyHalf(height, a, b, depth, to, distance, add, tail, address, step);
-        }
+        kernel.Multiply(columns, height, a, b, depth, to, distance, add, tail, address, step);
     }
 }

@@ -137,17 +137,8 @@ internal readonly unsafe struct UpdateUnit
         }
     }
 
-    private void Continue(int height, ProductTail tail, float* to, nint distance)
-    {
-        if (_columns == _kernel.Columns)
-        {
-            _kernel.Multiply(height, tail.A, tail.B, 0, to, distance, add: true, tail, (byte*)tail.A, 0);
-        }
-        else
-        {
-            _kernel.MultiplyHalf(height, tail.A, tail.B, 0, to, distance, add: true, tail, (byte*)tail.A, 0);
-        }
-    }
+    private void Continue(int height, ProductTail tail, float* to, nint distance) =>
+        _kernel.Multiply(_columns, height, tail.A, tail.B, 0, to, distance, add: true, tail, (byte*)tail.A, 0);
 
     // The weights of the outputs from one on as (rank, columns).
     private static void PanelOf(PanelSource source, int first, int columns, float* destination)

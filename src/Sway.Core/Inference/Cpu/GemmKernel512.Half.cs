@@ -27,6 +27,7 @@ internal sealed unsafe partial class GemmKernel512
             {
                 Prefetch.Line(next);
                 next += step;
+                Prefetch.Panel(b + Ahead);
                 var x = Vector512.Load(b);
                 c0 = Vector512.FusedMultiplyAdd(Vector512.Create(a[0]), x, c0);
                 c1 = Vector512.FusedMultiplyAdd(Vector512.Create(a[1]), x, c1);

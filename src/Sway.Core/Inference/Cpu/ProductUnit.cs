@@ -60,6 +60,11 @@ internal readonly unsafe struct ProductUnit(
     {
         var height = kernel.PackedRows(rows.TileRows(tile));
         var tails = updates.Length > 0 && end == weights.Inputs && IsWhole(tile);
+        if (tails)
+        {
+            added.Fetch(tile);
+        }
+
         for (var k = first; k < end; k += _block)
         {
             var depth = Math.Min(_block, end - k);

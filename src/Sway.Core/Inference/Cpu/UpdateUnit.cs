@@ -6,6 +6,8 @@ namespace Sway.Inference.Cpu;
 /// </summary>
 internal readonly unsafe struct UpdateUnit
 {
+    private const int DepthAhead = 64;
+
     private readonly GemmKernel _kernel;
     private readonly int _columns;
     private readonly int _from;
@@ -74,6 +76,17 @@ internal readonly unsafe struct UpdateUnit
     /// <param name="panel">The panel.</param>
     public ProductTail Tail(int tile, int panel) =>
         Covers(tile) && panel >= _wholePanels.From && panel < _wholePanels.To ? TailOf(_updates[0], tile, panel, _packed) : default;
+
+    /// <summary>Asks for the rows of the update that a tile's results go on with.</summary>
+    /// <param name="tile">The tile.</param>
+    public void Fetch(int tile)
+    {
+        if (Covers(tile))
+        {
+            var rows = _updates[0].Rows;
+            Prefetch.Rows(rows.Tile(tile - _updates[0].FirstTile), _kernel.TileRows, Math.Min(rows.Depth, DepthAhead), _kernel.TileRows);
+        }
+    }
 
     /// <summary>Applies to all panels of a tile what <see cref="Tail"/> has not.</summary>
     /// <param name="tile">The tile.</param>

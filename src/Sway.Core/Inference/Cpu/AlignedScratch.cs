@@ -11,6 +11,9 @@ internal sealed unsafe class AlignedScratch
     [ThreadStatic]
     private static AlignedScratch? t_work;
 
+    [ThreadStatic]
+    private static AlignedScratch? t_rows;
+
     private float* _data;
     private long _length;
 
@@ -28,6 +31,9 @@ internal sealed unsafe class AlignedScratch
 
     /// <summary>Scratch for one panel.</summary>
     public static float* Panel(long floats) => (t_panel ??= new AlignedScratch()).Ensure(floats);
+
+    /// <summary>Scratch for the rows of a tile.</summary>
+    public static float* Rows(long floats) => (t_rows ??= new AlignedScratch()).Ensure(floats);
 
     /// <summary>Scratch for everything else; one user at a time.</summary>
     public static float* Work(long floats) => (t_work ??= new AlignedScratch()).Ensure(floats);

@@ -9,6 +9,11 @@ public sealed unsafe partial class CpuEngine
     public EngineTensor Attention(
         HeadView query, HeadView key, HeadView value, AttentionRule rule, EngineWeight? sinks, BatchLayout layout, int layer)
     {
+        foreach (var heads in (ReadOnlySpan<HeadView>)[query, key, value])
+        {
+            Settled(heads.Tensor);
+        }
+
         var result = New(query.Tensor.Rows, rule.Heads * rule.ValueSize);
         var sinkValues = (sinks as CpuVector)?.Values;
         foreach (var lane in layout.Lanes)
@@ -69,7 +74,7 @@ public sealed unsafe partial class CpuEngine
 
     private static void Store(Lane lane, HeadView heads, float[] destination, int width)
     {
-        var x = (CpuTensor)heads.Tensor;
+        var x = Settled(heads.Tensor);
         for (var i = 0; i < lane.Count; i++)
         {
             var to = destination.AsSpan((lane.Start + i) * width, width);

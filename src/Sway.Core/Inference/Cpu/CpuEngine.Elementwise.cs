@@ -8,19 +8,15 @@ public sealed unsafe partial class CpuEngine
     /// <inheritdoc/>
     public EngineTensor Norm(EngineTensor x, NormKind kind, double epsilon, EngineWeight? weight, EngineWeight? bias)
     {
-        var source = (CpuTensor)x;
-        var result = New(source.Rows, source.Width);
-        var w = (weight as CpuVector)?.Values;
-        var b = (bias as CpuVector)?.Values;
-        ForRows(source.Rows, source.Width, row =>
-            Normalize(source.Row(row), result.Row(row), source.Width, kind, epsilon, w, 0, b));
-        return result;
+        var source = Settled(x);
+        var rows = new NormRows(_workers, source, kind, epsilon, (weight as CpuVector)?.Values, (bias as CpuVector)?.Values);
+        return New(source.Rows, source.Width, rows);
     }
 
     /// <inheritdoc/>
     public void NormHeads(HeadView heads, NormKind kind, double epsilon, EngineWeight? weight, HeadNormScope scope)
     {
-        var x = (CpuTensor)heads.Tensor;
+        var x = Settled(heads.Tensor);
         x.Changed();
         var w = (weight as CpuVector)?.Values;
         ForRows(x.Rows, heads.Heads * heads.Size, row =>
@@ -29,14 +25,14 @@ public sealed unsafe partial class CpuEngine
             {
                 // Heads of one vector lie side by side in every architecture that norms them together.
                 var all = x.Row(row) + heads.Offset;
-                Normalize(all, all, heads.Heads * heads.Size, kind, epsilon, w, 0, null);
+                RowNorm.Run(all, all, heads.Heads * heads.Size, kind, epsilon, w, 0, null);
                 return;
             }
 
             for (var h = 0; h < heads.Heads; h++)
             {
                 var head = x.Row(row) + heads.Offset + (h * heads.Stride);
-                Normalize(head, head, heads.Size, kind, epsilon, w, scope == HeadNormScope.HeadOwnWeights ? h * heads.Size : 0, null);
+                RowNorm.Run(head, head, heads.Size, kind, epsilon, w, scope == HeadNormScope.HeadOwnWeights ? h * heads.Size : 0, null);
             }
         });
     }
@@ -44,7 +40,7 @@ public sealed unsafe partial class CpuEngine
     /// <inheritdoc/>
     public void ScaleRows(HeadView heads, ReadOnlySpan<float> factors)
     {
-        var x = (CpuTensor)heads.Tensor;
+        var x = Settled(heads.Tensor);
         x.Changed();
         var all = factors.ToArray();
         ForRows(x.Rows, heads.Heads * heads.Size, row =>
@@ -60,8 +56,8 @@ public sealed unsafe partial class CpuEngine
     /// <inheritdoc/>
     public void GateBySigmoid(EngineTensor x, HeadView gate)
     {
-        var target = (CpuTensor)x;
-        var gates = (CpuTensor)gate.Tensor;
+        var target = Settled(x);
+        var gates = Settled(gate.Tensor);
         target.Changed();
         ForRows(target.Rows, (long)target.Width * 8, row =>
         {
@@ -80,8 +76,8 @@ public sealed unsafe partial class CpuEngine
     /// <inheritdoc/>
     public EngineTensor JoinKeys(HeadView own, HeadView shared)
     {
-        var a = (CpuTensor)own.Tensor;
-        var b = (CpuTensor)shared.Tensor;
+        var a = Settled(own.Tensor);
+        var b = Settled(shared.Tensor);
         var size = own.Size + shared.Size;
         var result = New(a.Rows, own.Heads * size);
         ForRows(a.Rows, own.Heads * size, row =>
@@ -100,27 +96,14 @@ public sealed unsafe partial class CpuEngine
     /// <inheritdoc/>
     public EngineTensor Gated(EngineTensor gate, int gateFirst, EngineTensor up, int upFirst, int width, Activation activation)
     {
-        var g = (CpuTensor)gate;
-        var u = (CpuTensor)up;
-        g.Changed();
-
-        // The widest tensors of a layer: where nothing else is in the gate's rows, the result takes their place.
-        var result = g.Width == width ? g : New(g.Rows, width);
-        ForRows(g.Rows, (long)width * 8, row =>
-        {
-            var from = new Span<float>(AlignedScratch.Work(width), width);
-            var to = new Span<float>(result.Row(row), width);
-            new ReadOnlySpan<float>(g.Row(row) + gateFirst, width).CopyTo(from);
-            Functions.Apply(activation, from, to);
-            TensorPrimitives.Multiply(to, new Span<float>(u.Row(row) + upFirst, width), to);
-        });
-        return result;
+        var (g, u) = (Settled(gate), Settled(up));
+        return New(g.Rows, width, new GatedRows(_workers, g, gateFirst, u, upFirst, width, activation));
     }
 
     /// <inheritdoc/>
     public void Activate(EngineTensor x, Activation activation)
     {
-        var tensor = (CpuTensor)x;
+        var tensor = Settled(x);
         tensor.Changed();
         ForRows(tensor.Rows, (long)tensor.Width * 8, row =>
         {
@@ -133,11 +116,14 @@ public sealed unsafe partial class CpuEngine
     /// <inheritdoc/>
     public void Add(EngineTensor x, EngineTensor y, double factor)
     {
-        var target = (CpuTensor)x;
-        var source = (CpuTensor)y;
+        var target = Settled(x);
+        var source = Settled(y);
         target.Changed();
-        ForRows(target.Rows, target.Width, row =>
+        var squares = target.PlaceForSquares();
+        ForRows(target.Rows, 2L * target.Width, row =>
         {
+            target.FetchAhead(row);
+            source.FetchAhead(row);
             var to = new Span<float>(target.Row(row), target.Width);
             var from = new Span<float>(source.Row(row), target.Width);
             if (factor == 1.0)
@@ -148,13 +134,17 @@ public sealed unsafe partial class CpuEngine
             {
                 TensorPrimitives.FusedMultiplyAdd<float>(from, (float)factor, to, to);
             }
+
+            // While the row is in cache: a norm follows, and the sum tells whether all elements are finite.
+            squares[row] = Reductions.SumSquares(target.Row(row), target.Width, 0.0);
         });
+        target.Squares = squares;
     }
 
     /// <inheritdoc/>
     public void Scale(EngineTensor x, double factor)
     {
-        var tensor = (CpuTensor)x;
+        var tensor = Settled(x);
         tensor.Changed();
         ForRows(tensor.Rows, tensor.Width, row =>
         {
@@ -166,7 +156,7 @@ public sealed unsafe partial class CpuEngine
     /// <inheritdoc/>
     public void SoftCap(EngineTensor x, double cap)
     {
-        var tensor = (CpuTensor)x;
+        var tensor = Settled(x);
         tensor.Changed();
         ForRows(tensor.Rows, (long)tensor.Width * 8, row => Functions.SoftCap(tensor.Row(row), tensor.Width, cap));
     }
@@ -174,8 +164,8 @@ public sealed unsafe partial class CpuEngine
     /// <inheritdoc/>
     public void ScaleBySigmoid(EngineTensor x, EngineTensor gate)
     {
-        var tensor = (CpuTensor)x;
-        var gates = (CpuTensor)gate;
+        var tensor = Settled(x);
+        var gates = Settled(gate);
         tensor.Changed();
         ForRows(tensor.Rows, tensor.Width, row =>
         {
@@ -187,8 +177,8 @@ public sealed unsafe partial class CpuEngine
     /// <inheritdoc/>
     public void NormThenGate(EngineTensor x, EngineTensor gate, int headSize, double epsilon, EngineWeight weight)
     {
-        var tensor = (CpuTensor)x;
-        var gates = (CpuTensor)gate;
+        var tensor = Settled(x);
+        var gates = Settled(gate);
         tensor.Changed();
         var w = ((CpuVector)weight).Values;
         ForRows(tensor.Rows, (long)tensor.Width * 8, row =>
@@ -196,7 +186,7 @@ public sealed unsafe partial class CpuEngine
             for (var first = 0; first < tensor.Width; first += headSize)
             {
                 var head = tensor.Row(row) + first;
-                Normalize(head, head, headSize, NormKind.Rms, epsilon, w, 0, null);
+                RowNorm.Run(head, head, headSize, NormKind.Rms, epsilon, w, 0, null);
                 for (var i = 0; i < headSize; i++)
                 {
                     var g = gates.Row(row)[first + i];
@@ -209,7 +199,12 @@ public sealed unsafe partial class CpuEngine
     /// <inheritdoc/>
     public int FirstNonFiniteRow(EngineTensor x)
     {
-        var tensor = (CpuTensor)x;
+        var tensor = Settled(x);
+        if (tensor.Squares is { } squares)
+        {
+            return Array.FindIndex(squares, square => !double.IsFinite(square));
+        }
+
         var first = int.MaxValue;
         ForRows(tensor.Rows, tensor.Width, row =>
         {
@@ -226,42 +221,6 @@ public sealed unsafe partial class CpuEngine
         int seen;
         while (value < (seen = Volatile.Read(ref target)) && Interlocked.CompareExchange(ref target, value, seen) != seen)
         {
-        }
-    }
-
-    private static void Normalize(
-        float* x, float* y, int width, NormKind kind, double epsilon, float[]? weight, int first, float[]? bias)
-    {
-        var mean = kind == NormKind.Layer ? Reductions.Sum(x, width) / width : 0.0;
-        var inverse = 1.0 / Math.Sqrt((Reductions.SumSquares(x, width, mean) / width) + epsilon);
-        var extra = kind == NormKind.RmsPlusOne ? 1f : 0f;
-        var shift = (float)mean;
-        var factor = (float)inverse;
-        var i = 0;
-        fixed (float* w = weight, b = bias)
-        {
-            for (; i + 16 <= width; i += 16)
-            {
-                // The same operations as below, element by element.
-                var values = (Vector512.Load(x + i) - Vector512.Create(shift)) * Vector512.Create(factor);
-                if (w != null)
-                {
-                    values *= Vector512.Load(w + first + i) + Vector512.Create(extra);
-                }
-
-                (b == null ? values : values + Vector512.Load(b + i)).Store(y + i);
-            }
-        }
-
-        for (; i < width; i++)
-        {
-            var value = (x[i] - shift) * factor;
-            if (weight is not null)
-            {
-                value *= weight[first + i] + extra;
-            }
-
-            y[i] = bias is null ? value : value + bias[i];
         }
     }
 }

@@ -8,8 +8,8 @@ public sealed unsafe partial class CpuEngine
     public EngineTensor Experts(
         EngineTensor x, EngineTensor routerLogits, ExpertsWeights weights, IReadOnlyList<ExpertDeltaRange> deltas)
     {
-        var input = (CpuTensor)x;
-        var logits = (CpuTensor)routerLogits;
+        var input = Settled(x);
+        var logits = Settled(routerLogits);
         var rule = weights.Spec.Rule;
         var result = New(input.Rows, weights.Spec.Down.Outputs);
         result.Span.Clear();

@@ -93,7 +93,7 @@ public sealed unsafe partial class CpuEngine
     /// <inheritdoc/>
     public EngineTensor Gather(EngineTensor x, ReadOnlySpan<int> rows)
     {
-        var source = (CpuTensor)x;
+        var source = Settled(x);
         var result = New(rows.Length, source.Width);
         var list = rows.ToArray();
         ForRows(list.Length, source.Width, i => Copy(source.Row(list[i]), result.Row(i), source.Width));
@@ -103,7 +103,7 @@ public sealed unsafe partial class CpuEngine
     /// <inheritdoc/>
     public EngineTensor Repeat(EngineTensor x, int times)
     {
-        var source = (CpuTensor)x;
+        var source = Settled(x);
         var rows = source.Rows;
         var result = source.TryGrow(checked(rows * times));
         if (result is null)
@@ -120,7 +120,7 @@ public sealed unsafe partial class CpuEngine
     /// <inheritdoc/>
     public EngineTensor Columns(EngineTensor x, int first, int count)
     {
-        var source = (CpuTensor)x;
+        var source = Settled(x);
         var result = New(source.Rows, count);
         ForRows(source.Rows, count, row => Copy(source.Row(row) + first, result.Row(row), count));
 
@@ -130,7 +130,7 @@ public sealed unsafe partial class CpuEngine
     /// <inheritdoc/>
     public void AddRows(EngineTensor x, int firstRow, EngineTensor y, double factor)
     {
-        var (target, source) = ((CpuTensor)x, (CpuTensor)y);
+        var (target, source) = (Settled(x), Settled(y));
         target.Changed();
         ForRows(source.Rows, source.Width, row =>
         {
@@ -142,7 +142,7 @@ public sealed unsafe partial class CpuEngine
     /// <inheritdoc/>
     public void Blend(EngineTensor x, int firstRow, EngineTensor y, double strength)
     {
-        var (target, source) = ((CpuTensor)x, (CpuTensor)y);
+        var (target, source) = (Settled(x), Settled(y));
         target.Changed();
         ForRows(source.Rows, source.Width, row =>
         {

@@ -8,7 +8,7 @@ public sealed unsafe partial class CpuEngine
     public EngineTensor ShortConvolution(
         EngineTensor projected, EngineWeight kernel, EngineWeight? bias, int taps, BatchLayout layout, int layer)
     {
-        var source = (CpuTensor)projected;
+        var source = Settled(projected);
         var width = source.Width / 3;
         var result = New(source.Rows, width);
         using var gated = New(source.Rows, width);
@@ -31,7 +31,7 @@ public sealed unsafe partial class CpuEngine
         EngineTensor projected, EngineTensor beta, EngineTensor decay, DeltaRuleWeights weights, BatchLayout layout, int layer)
     {
         var spec = weights.Spec;
-        var source = (CpuTensor)projected;
+        var source = Settled(projected);
         using var mixed = New(source.Rows, source.Width);
         Convolve(layout, source, ((CpuVector)weights.Kernel).Values, null, spec.Taps, layer, mixed);
         ForRows(mixed.Rows, (long)mixed.Width * 8, row =>
@@ -44,7 +44,7 @@ public sealed unsafe partial class CpuEngine
         });
         var result = New(source.Rows, spec.ValueHeads * spec.ValueSize);
         var task = new DeltaRuleTask(
-            spec, mixed, (CpuTensor)beta, (CpuTensor)decay, ((CpuVector)weights.LogA).Values, ((CpuVector)weights.StepBias).Values, result,
+            spec, mixed, Settled(beta), Settled(decay), ((CpuVector)weights.LogA).Values, ((CpuVector)weights.StepBias).Values, result,
             _workers.Cancellation);
 
         // A lane goes on from the state of its parent: generation by generation, all heads of one at once.

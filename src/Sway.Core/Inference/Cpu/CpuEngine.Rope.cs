@@ -10,7 +10,7 @@ public sealed unsafe partial class CpuEngine
     /// <inheritdoc/>
     public void Rope(HeadView heads, RopeTable table, bool interleaved, BatchLayout layout)
     {
-        var x = (CpuTensor)heads.Tensor;
+        var x = Settled(heads.Tensor);
         x.Changed();
         var variants = _angles.GetValue(table, static _ => [new RopeAngles(), new RopeAngles()]);
         var half = table.Dimensions / 2;

@@ -186,7 +186,7 @@ public sealed unsafe partial class CpuEngine : IEngine
     /// <inheritdoc/>
     public ReadOnlySpan<float> Row(EngineTensor x, int row)
     {
-        var tensor = (CpuTensor)x;
+        var tensor = Settled(x);
         return new ReadOnlySpan<float>(tensor.Row(row), tensor.Width);
     }
 
@@ -230,22 +230,29 @@ public sealed unsafe partial class CpuEngine : IEngine
             dtype, outputs, inputs, bits, group), store.RowPages(outputs, (words, slice, experts), (scales, slice, experts), (biases, slice, experts)));
     }
 
-    // Rows in blocks, so that neither the hand-over nor the look at the cancellation costs more than a row does.
-    private void ForRows(int rows, long stepsOfRow, Action<int> body)
-    {
-        var block = (int)Math.Clamp(100_000 / Math.Max(1, stepsOfRow), 1, Math.Max(1, rows / _workers.Threads));
-        _workers.For((rows + block - 1) / block, rows * stepsOfRow, part =>
-        {
-            var end = Math.Min(rows, (part + 1) * block);
-            for (var row = part * block; row < end; row++)
-            {
-                body(row);
-            }
-        });
-    }
+    private void ForRows(int rows, long stepsOfRow, Action<int> body) => _workers.ForRows(rows, stepsOfRow, body);
 
     /// <summary>A tensor to be filled.</summary>
     internal CpuTensor Allocate(int rows, int width) => New(rows, width);
 
     private CpuTensor New(int rows, int width) => new(_pool, rows, width);
+
+    // Few rows are computed at once: to do it later would gain nothing.
+    private CpuTensor New(int rows, int width, PendingRows pending)
+    {
+        var result = new CpuTensor(_pool, rows, width, pending);
+        if (rows <= GemmKernel.Best.TileRows)
+        {
+            result.Settle();
+        }
+
+        return result;
+    }
+
+    private static CpuTensor Settled(EngineTensor x)
+    {
+        var tensor = (CpuTensor)x;
+        tensor.Settle();
+        return tensor;
+    }
 }

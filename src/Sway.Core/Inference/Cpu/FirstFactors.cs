@@ -1,3 +1,5 @@
+using System.Numerics.Tensors;
+
 namespace Sway.Inference.Cpu;
 
 /// <summary>
@@ -85,14 +87,12 @@ internal sealed unsafe class FirstFactors
 
     private void Run(BufferPool pool, WorkerPool workers)
     {
-        var columns = MatrixProduct.ColumnsFor(_outputs);
-        var panels = (_outputs + columns - 1) / columns;
         var interleaved = _x.Interleaved;
-        var rows = interleaved ?? PackedRows.Reserve(pool, _x.Rows, _x.Width);
-        var packed = pool.Rent((long)panels * columns * _x.Width);
+        var rows = interleaved ?? _x.PlaceForInterleaved();
+        var packed = pool.Rent(NarrowKernel.Best.Floats(_outputs, _x.Width));
         try
         {
-            Pack(columns, packed.Data);
+            Pack(packed.Data);
             var (from, to) = interleaved is null ? (0, rows.Tiles) : (_firstTile, _firstTile + _terms[0].Rows.Tiles);
             var parts = Math.Min(to - from, workers.Threads * PartsOfThread);
             workers.For(parts, (long)_x.Rows * _x.Width * _outputs, part =>
@@ -102,10 +102,10 @@ internal sealed unsafe class FirstFactors
                     workers.Cancellation.ThrowIfCancellationRequested();
                     if (interleaved is null)
                     {
-                        rows.Fill(tile, _x.Data, _x.Width);
+                        _x.Interleave(rows, tile);
                     }
 
-                    Multiply(rows, tile, columns, panels, packed.Data);
+                    Multiply(rows, tile, packed.Data, interleaved is null ? _x.Wanted(rows, tile + 1) : default);
                 }
             });
             _x.Interleaved = rows;
@@ -130,26 +130,21 @@ internal sealed unsafe class FirstFactors
         }
     }
 
-    // Panel by panel (inputs, columns); a panel may hold outputs of several factors.
-    private void Pack(int columns, float* packed)
+    private void Pack(float* packed)
     {
         var row = new float[_x.Width];
-        new Span<float>(packed, (_outputs + columns - 1) / columns * columns * row.Length).Clear();
+        new Span<float>(packed, checked((int)NarrowKernel.Best.Floats(_outputs, row.Length))).Clear();
         foreach (var (term, _, low, first) in _terms)
         {
-            for (var output = first; output < first + low.Depth; output++)
+            for (var output = 0; output < low.Depth; output++)
             {
-                ((CpuMatrix)term.A).Panels.ReadRow(output - first, row);
-                var to = packed + (output / columns * columns * row.Length) + (output % columns);
-                for (var k = 0; k < row.Length; k++, to += columns)
-                {
-                    *to = row[k];
-                }
+                ((CpuMatrix)term.A).Panels.ReadRow(output, row);
+                NarrowKernel.Best.Put(packed, _outputs, first + output, row);
             }
         }
     }
 
-    private void Multiply(PackedRows rows, int tile, int columns, int panels, float* packed)
+    private void Multiply(PackedRows rows, int tile, float* packed, (WantedBytes First, WantedBytes Second) next)
     {
         var own = tile - _firstTile;
         if (own < 0 || own >= _terms[0].Rows.Tiles)
@@ -157,33 +152,13 @@ internal sealed unsafe class FirstFactors
             return;
         }
 
-        var kernel = GemmKernel.Best;
-        var height = kernel.PackedRows(rows.TileRows(tile));
-        var stride = panels * columns;
-        var results = AlignedScratch.Work((long)height * stride);
-        var length = MatrixProduct.BlockLength(rows.Depth);
-        for (var panel = 0; panel < panels; panel++)
-        {
-            var b = packed + (panel * columns * rows.Depth);
-            for (var k = 0; k < rows.Depth; k += length)
-            {
-                var a = rows.Tile(tile) + (k * height);
-                kernel.Multiply(
-                    columns, height, a, b + (k * columns), Math.Min(length, rows.Depth - k), results + (panel * columns), stride, add: k > 0,
-                    default, (byte*)a, 0);
-            }
-        }
-
+        var height = GemmKernel.Best.PackedRows(rows.TileRows(tile));
+        var results = AlignedScratch.Rows((long)_outputs * height);
+        NarrowKernel.Best.Multiply(rows.Tile(tile), height, rows.Depth, packed, _outputs, results, next.First, next.Second);
         foreach (var (_, factor, low, first) in _terms)
         {
-            var to = low.Tile(own);
-            for (var k = first; k < first + low.Depth; k++)
-            {
-                for (var r = 0; r < height; r++)
-                {
-                    *to++ = results[(r * stride) + k] * factor;
-                }
-            }
+            var count = low.Depth * height;
+            TensorPrimitives.Multiply(new ReadOnlySpan<float>(results + (first * height), count), factor, new Span<float>(low.Tile(own), count));
         }
     }
 }

@@ -6,14 +6,16 @@ internal sealed unsafe class PackedRows : IDisposable
     private readonly BufferPool _pool;
     private readonly BufferPool.Buffer _buffer;
 
-    private PackedRows(BufferPool pool, int rows, int depth)
+    /// <param name="pool">Where the memory belongs.</param>
+    /// <param name="rows">Number of rows.</param>
+    /// <param name="depth">Length of a row.</param>
+    /// <param name="buffer">Memory for <see cref="Floats"/>, which belongs to the new object.</param>
+    public PackedRows(BufferPool pool, int rows, int depth, BufferPool.Buffer buffer)
     {
         _pool = pool;
         Rows = rows;
         Depth = depth;
-        var kernel = GemmKernel.Best;
-        var tiles = (rows + kernel.TileRows - 1) / kernel.TileRows;
-        _buffer = pool.Rent((long)tiles * kernel.TileRows * depth);
+        _buffer = buffer;
     }
 
     /// <summary>Number of rows.</summary>
@@ -26,12 +28,15 @@ internal sealed unsafe class PackedRows : IDisposable
     public int Tiles => (Rows + GemmKernel.Best.TileRows - 1) / GemmKernel.Best.TileRows;
 
     /// <summary>Room for rows, to be filled tile by tile.</summary>
-    public static PackedRows Reserve(BufferPool pool, int rows, int depth) => new(pool, rows, depth);
+    public static PackedRows Reserve(BufferPool pool, int rows, int depth) => new(pool, rows, depth, pool.Rent(Floats(rows, depth)));
+
+    /// <summary>Floats that interleaved rows take: whole tiles.</summary>
+    public static long Floats(int rows, int depth) => (rows + GemmKernel.Best.TileRows - 1L) / GemmKernel.Best.TileRows * GemmKernel.Best.TileRows * depth;
 
     /// <summary>Interleaves rows that lie <paramref name="stride"/> floats apart.</summary>
     public static PackedRows Create(BufferPool pool, WorkerPool workers, float* source, nint stride, int rows, int depth)
     {
-        var packed = new PackedRows(pool, rows, depth);
+        var packed = Reserve(pool, rows, depth);
         var start = (nint)source;
         workers.For(packed.Tiles, (long)rows * depth, tile => packed.Fill(tile, (float*)start, stride));
         return packed;
@@ -46,11 +51,27 @@ internal sealed unsafe class PackedRows : IDisposable
     /// <inheritdoc/>
     public void Dispose() => _pool.Return(_buffer);
 
+    /// <summary>Writes the rows of a tile side by side again.</summary>
+    public void Restore(int tile, float* destination)
+    {
+        var (height, rows) = (GemmKernel.Best.PackedRows(TileRows(tile)), TileRows(tile));
+        var from = Tile(tile);
+        for (var r = 0; r < rows; r++)
+        {
+            for (var k = 0; k < Depth; k++)
+            {
+                *destination++ = from[(k * height) + r];
+            }
+        }
+    }
+
     /// <summary>Interleaves the rows of a tile; all rows lie <paramref name="stride"/> floats apart from <paramref name="source"/> on.</summary>
     public void Fill(int tile, float* source, nint stride)
     {
-        var kernel = GemmKernel.Best;
-        var rows = TileRows(tile);
-        RowInterleave.Run(source + (tile * kernel.TileRows * stride), stride, rows, kernel.PackedRows(rows), Depth, Tile(tile));
+        FillFrom(source + ((long)tile * GemmKernel.Best.TileRows * stride), tile, stride);
     }
+
+    /// <summary>Interleaves the rows of a tile, which lie <paramref name="stride"/> floats apart from <paramref name="first"/> on.</summary>
+    public void FillFrom(float* first, int tile, nint stride) =>
+        RowInterleave.Run(first, stride, TileRows(tile), GemmKernel.Best.PackedRows(TileRows(tile)), Depth, Tile(tile));
 }

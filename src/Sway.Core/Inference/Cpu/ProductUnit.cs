@@ -132,7 +132,7 @@ internal readonly unsafe struct ProductUnit(
     private void Multiply(int height, float* a, float* b, int depth, float* to, nint distance, bool add, ProductTail tail, WantedBytes next)
     {
         var address = next.Address == null ? (byte*)a : next.Address;
-        var step = (next.Length + depth - 1) / depth;
+        var step = next.Step(depth);
         kernel.Multiply(columns, height, a, b, depth, to, distance, add, tail, address, step);
     }
 }

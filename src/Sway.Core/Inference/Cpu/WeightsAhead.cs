@@ -1,17 +1,5 @@
 namespace Sway.Inference.Cpu;
 
-/// <summary>Memory that will be read soon; none where the address is null.</summary>
-/// <param name="address">The first byte.</param>
-/// <param name="length">Number of bytes.</param>
-internal readonly unsafe struct WantedBytes(byte* address, nint length)
-{
-    /// <summary>The first byte.</summary>
-    public byte* Address { get; } = address;
-
-    /// <summary>Number of bytes.</summary>
-    public nint Length { get; } = length;
-}
-
 /// <summary>
 /// The stored weights that are packed next, asked for while the present ones are multiplied: packing waits for memory, multiplying does
 /// not. Each register tile asks for one output's weights, and only the last tiles do, so that the lines are still in the cache then.

@@ -88,6 +88,23 @@ internal sealed class WorkerPool : IDisposable
         }
     }
 
+    /// <summary>Calls <paramref name="body"/> for each of some rows, in blocks, so that neither the hand-over nor the look at the cancellation costs more than a row does.</summary>
+    /// <param name="rows">Number of rows.</param>
+    /// <param name="stepsOfRow">Elementary steps of a row.</param>
+    /// <param name="body">One row. Must not call the pool.</param>
+    public void ForRows(int rows, long stepsOfRow, Action<int> body)
+    {
+        var block = (int)Math.Clamp(100_000 / Math.Max(1, stepsOfRow), 1, Math.Max(1, rows / Threads));
+        For((rows + block - 1) / block, rows * stepsOfRow, part =>
+        {
+            var end = Math.Min(rows, (part + 1) * block);
+            for (var row = part * block; row < end; row++)
+            {
+                body(row);
+            }
+        });
+    }
+
     /// <inheritdoc/>
     public void Dispose()
     {

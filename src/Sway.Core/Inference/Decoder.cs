@@ -47,6 +47,9 @@ public sealed class Decoder
         _layers = [.. spec.Layers.Select((layer, index) => new LayerRunner(engine, _weights, layer, index, spec.HiddenSize))];
         _finalNorm = _weights.Norm(spec.FinalNorm, spec.HiddenSize)!;
         _head = spec.TiedHead ? _weights.Tied(spec.Head, Embedding) : _weights.Linear(spec.Head);
+
+        // Of many rows each expert gets but some, and packs its weights for those.
+        RowsTogether = spec.Layers.Any(layer => layer.FeedForward is ExpertsSpec) ? int.MaxValue : engine.RowsTogether;
         _residency = engine.ReadsMappedWeights ? LayerResidency.Of(store, spec.Layers) : null;
     }
 
@@ -58,6 +61,9 @@ public sealed class Decoder
 
     /// <summary>Called for every pass, with its number of tokens in one view.</summary>
     internal Action<int>? Passed { get; set; }
+
+    /// <summary>Rows that a group which passes the layers together should not exceed.</summary>
+    internal int RowsTogether { get; set; }
 
     /// <summary>The loaded modules by path, for adapters to attach to.</summary>
     internal DecoderWeights Weights => _weights;
@@ -77,7 +83,7 @@ public sealed class Decoder
     /// <param name="parts">The sequences.</param>
     /// <param name="views">The views.</param>
     /// <param name="cancellationToken">Looked at before each layer; the engine looks at its own inside of operations.</param>
-    public EngineTensor Run(IReadOnlyList<SequencePart> parts, IReadOnlyList<DecoderView> views, CancellationToken cancellationToken) =>
+    public HiddenStates Run(IReadOnlyList<SequencePart> parts, IReadOnlyList<DecoderView> views, CancellationToken cancellationToken) =>
         Run(parts, views, null, cancellationToken);
 
     /// <summary>The hidden states before the final norm, as the other overload gives them, with word of each layer.</summary>
@@ -85,48 +91,32 @@ public sealed class Decoder
     /// <param name="views">The views.</param>
     /// <param name="layerDone">Called after each layer with the number of layers done, or null.</param>
     /// <param name="cancellationToken">Looked at before each layer; the engine looks at its own inside of operations.</param>
-    public EngineTensor Run(
+    public HiddenStates Run(
         IReadOnlyList<SequencePart> parts, IReadOnlyList<DecoderView> views, Action<int>? layerDone, CancellationToken cancellationToken)
     {
         var rows = parts.Sum(part => part.Tokens.Length);
         Passed?.Invoke(rows);
         var first = views.Count == 1 ? 0 : views.Min(view => view.Effective?.FirstLayer(Spec.Layers.Count) ?? Spec.Layers.Count);
         var expanded = views.Count == 1 || first <= 0;
-        var hidden = Embed(parts, rows, expanded ? views : [views[0]]);
         var work = rows * views.Count;
-        try
+        using var batch = new LayerBatch(_engine, parts, views, RowsTogether);
+        batch.Begin(Embed(parts, rows, expanded ? views : [views[0]]), expanded);
+        _residency?.Embedded(work);
+        for (var layer = 0; layer < _layers.Length; layer++)
         {
-            var layout = Layout(parts, expanded ? views.Count : 1, rows);
-            _residency?.Embedded(work);
-            for (var layer = 0; layer < _layers.Length; layer++)
+            if (layer >= first)
             {
-                cancellationToken.ThrowIfCancellationRequested();
-                if (!expanded && layer >= first)
-                {
-                    hidden = _engine.Repeat(hidden, views.Count);
-                    layout = Layout(parts, views.Count, rows);
-                    expanded = true;
-                }
-
-                _residency?.Begin(layer, work);
-                _layers[layer].Run(ref hidden, layout, Ranges(views, rows, expanded));
-                _residency?.End(layer, work);
-                Check(hidden, rows, views, $"layer {layer}");
-                layerDone?.Invoke(layer + 1);
+                batch.Expand();
             }
 
-            if (!expanded)
-            {
-                hidden = _engine.Repeat(hidden, views.Count);
-            }
+            var where = layer;
+            _residency?.Begin(layer, work);
+            batch.Run(_layers[layer], (hidden, row) => Check(hidden, row, rows, views, $"layer {where}"), cancellationToken);
+            _residency?.End(layer, work);
+            layerDone?.Invoke(layer + 1);
+        }
 
-            return hidden;
-        }
-        catch
-        {
-            hidden.Dispose();
-            throw;
-        }
+        return batch.End();
     }
 
     /// <summary>Logits (rows, vocabulary) of some rows, all those of a view together.</summary>
@@ -134,7 +124,7 @@ public sealed class Decoder
     /// <param name="tokens">Tokens of one view in it.</param>
     /// <param name="positions">Rows of one view that are wanted.</param>
     /// <param name="views">The views.</param>
-    public EngineTensor Logits(EngineTensor hidden, int tokens, ReadOnlySpan<int> positions, IReadOnlyList<DecoderView> views)
+    public EngineTensor Logits(HiddenStates hidden, int tokens, ReadOnlySpan<int> positions, IReadOnlyList<DecoderView> views)
     {
         var rows = new int[positions.Length * views.Count];
         for (var v = 0; v < views.Count; v++)
@@ -146,7 +136,7 @@ public sealed class Decoder
         }
 
         using var normed = Normed(hidden, rows);
-        var logits = _head.Run(_engine, normed, Ranges(views, positions.Length, expanded: true));
+        var logits = _head.Run(_engine, normed, ViewRange.Of(views, positions.Length));
         if (Spec.LogitScale != 1.0)
         {
             _engine.Scale(logits, Spec.LogitScale);
@@ -157,58 +147,14 @@ public sealed class Decoder
             _engine.SoftCap(logits, Spec.LogitSoftCap);
         }
 
-        Check(logits, positions.Length, views, "the output head");
+        Check(logits, 0, positions.Length, views, "the output head");
         return logits;
     }
 
-    private EngineTensor Normed(EngineTensor hidden, int[] rows)
+    private EngineTensor Normed(HiddenStates hidden, int[] rows)
     {
-        using var chosen = _engine.Gather(hidden, rows);
+        using var chosen = _engine.Gather(hidden.Parts, rows);
         return _finalNorm.Run(_engine, chosen);
-    }
-
-    private static ViewRange[] Ranges(IReadOnlyList<DecoderView> views, int rows, bool expanded)
-    {
-        if (!expanded)
-        {
-            return [];
-        }
-
-        var ranges = new List<ViewRange>();
-        for (var v = 0; v < views.Count; v++)
-        {
-            if (views[v].Effective is { } adapter)
-            {
-                ranges.Add(new ViewRange(v * rows, rows, adapter, views[v].Strength));
-            }
-        }
-
-        return [.. ranges];
-    }
-
-    private static BatchLayout Layout(IReadOnlyList<SequencePart> parts, int views, int rows)
-    {
-        var lanes = new List<Lane>(parts.Count * views);
-        for (var v = 0; v < views; v++)
-        {
-            var row = v * rows;
-            var first = lanes.Count;
-            foreach (var part in parts)
-            {
-                lanes.Add(new Lane
-                {
-                    FirstRow = row,
-                    Count = part.Tokens.Length,
-                    Start = part.Start,
-                    SequenceLength = part.SequenceLength,
-                    Memory = part.Memories?[v],
-                    Parent = part.Parent < 0 ? null : lanes[first + part.Parent],
-                });
-                row += part.Tokens.Length;
-            }
-        }
-
-        return new BatchLayout(lanes, rows * views);
     }
 
     private EngineTensor Embed(IReadOnlyList<SequencePart> parts, int rows, IReadOnlyList<DecoderView> views)
@@ -231,7 +177,7 @@ public sealed class Decoder
         }
 
         var hidden = _engine.Embed(Embedding.Weight, ids);
-        foreach (var range in Ranges(views, rows, expanded: true))
+        foreach (var range in ViewRange.Of(views, rows))
         {
             range.Adapter.Embedding?.Apply(_engine, hidden, ids, range.FirstRow, range.Rows, range.Strength);
         }
@@ -256,13 +202,13 @@ public sealed class Decoder
         return hidden;
     }
 
-    private void Check(EngineTensor x, int rows, IReadOnlyList<DecoderView> views, string where)
+    private void Check(EngineTensor x, int first, int rows, IReadOnlyList<DecoderView> views, string where)
     {
         var bad = _engine.FirstNonFiniteRow(x);
         if (bad >= 0)
         {
             throw new ScoringException(
-                $"{where} of {Spec.ModelType} gives a number that is not finite (view {views[Math.Min(bad / rows, views.Count - 1)].Name}).");
+                $"{where} of {Spec.ModelType} gives a number that is not finite (view {views[Math.Min((first + bad) / rows, views.Count - 1)].Name}).");
         }
     }
 }

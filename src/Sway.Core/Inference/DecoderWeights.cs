@@ -5,7 +5,32 @@ namespace Sway.Inference;
 /// <param name="Rows">Number of rows.</param>
 /// <param name="Adapter">The adapter.</param>
 /// <param name="Strength">Its strength.</param>
-public readonly record struct ViewRange(int FirstRow, int Rows, AttachedAdapter Adapter, double Strength);
+public readonly record struct ViewRange(int FirstRow, int Rows, AttachedAdapter Adapter, double Strength)
+{
+    /// <summary>The views that change some rows of a batch.</summary>
+    /// <param name="views">All views.</param>
+    /// <param name="tokens">Rows of each.</param>
+    internal static ViewRange[] Of(IReadOnlyList<DecoderView> views, int tokens) => Of(views, tokens, new RowGroup(0, tokens * views.Count));
+
+    /// <summary>The views that change some rows of a group, counted from the group's first.</summary>
+    /// <param name="views">All views.</param>
+    /// <param name="tokens">Rows of each.</param>
+    /// <param name="group">The group.</param>
+    internal static ViewRange[] Of(IReadOnlyList<DecoderView> views, int tokens, RowGroup group)
+    {
+        var ranges = new List<ViewRange>();
+        for (var v = 0; v < views.Count; v++)
+        {
+            var (from, to) = (Math.Max(v * tokens, group.First), Math.Min((v + 1) * tokens, group.First + group.Count));
+            if (from < to && views[v].Effective is { } adapter)
+            {
+                ranges.Add(new ViewRange(from - group.First, to - from, adapter, views[v].Strength));
+            }
+        }
+
+        return [.. ranges];
+    }
+}
 
 /// <summary>Loads the modules that specs name and keeps them by path.</summary>
 internal sealed class DecoderWeights(IEngine engine, WeightStore store)

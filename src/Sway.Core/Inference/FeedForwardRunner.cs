@@ -39,10 +39,7 @@ internal sealed class GatedRunner(IEngine engine, DecoderWeights weights, GatedF
             // What is not needed any more makes room for the result.
             foreach (var input in inputs)
             {
-                if (!ReferenceEquals(hidden, input))
-                {
-                    input.Dispose();
-                }
+                input.Dispose();
             }
 
             if (last)

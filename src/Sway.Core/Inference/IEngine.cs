@@ -81,6 +81,12 @@ public interface IEngine : IDisposable
     /// <summary>Whether products read the base weights where the store maps them; false for an engine that has copies.</summary>
     bool ReadsMappedWeights { get; }
 
+    /// <summary>
+    /// Rows of a layer beyond which it had better run for one part of them after the other; <see cref="int.MaxValue"/> where that gains
+    /// nothing.
+    /// </summary>
+    int RowsTogether { get; }
+
     /// <summary>Runs a body where the engine's other methods may be called: MLX belongs to one thread.</summary>
     T Execute<T>(Func<T> body);
 
@@ -126,7 +132,9 @@ public interface IEngine : IDisposable
     }
 
     /// <summary>The rows of a list, in its order.</summary>
-    EngineTensor Gather(EngineTensor x, ReadOnlySpan<int> rows);
+    /// <param name="parts">Tensors of the same width, whose rows are counted one tensor after the other.</param>
+    /// <param name="rows">The rows.</param>
+    EngineTensor Gather(IReadOnlyList<EngineTensor> parts, ReadOnlySpan<int> rows);
 
     /// <summary>All rows of x, so many times one after the other. x is used up.</summary>
     EngineTensor Repeat(EngineTensor x, int times);
@@ -155,7 +163,7 @@ public interface IEngine : IDisposable
     /// <summary>Columns of x as a tensor of their own.</summary>
     EngineTensor Columns(EngineTensor x, int first, int count);
 
-    /// <summary>act(gate) * up. The result may be the gate's own tensor; if not, the gate is not changed.</summary>
+    /// <summary>act(gate) * up. Nobody else uses gate and up afterwards: the engine may let the result take their place.</summary>
     EngineTensor Gated(EngineTensor gate, int gateFirst, EngineTensor up, int upFirst, int width, Activation activation);
 
     /// <summary>act(x) in place.</summary>

@@ -26,8 +26,8 @@ internal sealed class LayerRunner
         weights.Layer = -1;
     }
 
-    /// <summary>Replaces the hidden states by those after the layer.</summary>
-    public void Run(ref EngineTensor hidden, BatchLayout layout, ReadOnlySpan<ViewRange> views)
+    /// <summary>Changes the hidden states to those after the layer.</summary>
+    public void Run(EngineTensor hidden, BatchLayout layout, ReadOnlySpan<ViewRange> views)
     {
         var mixerInput = _mixerIn?.Run(_engine, hidden) ?? hidden;
         EngineTensor? feedForwardInput = null;

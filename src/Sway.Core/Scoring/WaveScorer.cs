@@ -37,7 +37,7 @@ internal static class WaveScorer
         views > 1 && divergence ? new DivergenceScore(new double[count], new double[count], new double[count]) : null);
 
     private static void ReadLogits(
-        Decoder decoder, IReadOnlyList<DecoderView> views, IReadOnlyList<TokenSequence> wave, TokenTree tree, EngineTensor hidden,
+        Decoder decoder, IReadOnlyList<DecoderView> views, IReadOnlyList<TokenSequence> wave, TokenTree tree, HiddenStates hidden,
         SequenceScore[] results, Action<double>? advanced, CancellationToken cancellationToken)
     {
         // A row that several sequences go through is multiplied with the head once and read by each.

@@ -56,6 +56,7 @@ public sealed class BatchTests
             foreach ((int threads, bool share) in (ReadOnlySpan<(int, bool)>)[(1, false), (2, true), (1, true)])
             {
                 using ScoringSession session = Open(model, adapter, new ScoringOptions { Threads = threads, SharePrefixes = share, WaveTokens = 100_000 });
+                session.Exclusive((decoder, _) => decoder.RowsTogether = share ? 40 : decoder.RowsTogether, CancellationToken.None);
                 var scores = items.Chunk(batch).SelectMany(chunk => session.Score(chunk, divergence: true)).ToArray();
                 first ??= scores;
                 for (int i = 0; i < scores.Length; i++)

@@ -57,7 +57,7 @@ public sealed unsafe partial class CpuEngine
     {
         var spec = weights.Spec;
         var onInput = spec.Rule.Kind == RoutingKind.SigmoidOnInput;
-        using var own = (CpuTensor)Gather(input, System.Runtime.InteropServices.CollectionsMarshal.AsSpan(rows));
+        using var own = (CpuTensor)Gather([input], System.Runtime.InteropServices.CollectionsMarshal.AsSpan(rows));
         if (onInput)
         {
             for (var i = 0; i < rows.Count; i++)

@@ -91,12 +91,22 @@ public sealed unsafe partial class CpuEngine
     public void Expect(EngineTensor x, ReadOnlySpan<DeltaRange> deltas) => FirstFactors.Expect(_pool, _workers, (CpuTensor)x, deltas);
 
     /// <inheritdoc/>
-    public EngineTensor Gather(EngineTensor x, ReadOnlySpan<int> rows)
+    public EngineTensor Gather(IReadOnlyList<EngineTensor> parts, ReadOnlySpan<int> rows)
     {
-        var source = Settled(x);
-        var result = New(rows.Length, source.Width);
+        ArgumentNullException.ThrowIfNull(parts);
+        var sources = parts.Select(Settled).ToArray();
+        var result = New(rows.Length, sources[0].Width);
         var list = rows.ToArray();
-        ForRows(list.Length, source.Width, i => Copy(source.Row(list[i]), result.Row(i), source.Width));
+        ForRows(list.Length, result.Width, i =>
+        {
+            var (part, row) = (0, list[i]);
+            for (; row >= sources[part].Rows; part++)
+            {
+                row -= sources[part].Rows;
+            }
+
+            Copy(sources[part].Row(row), result.Row(i), result.Width);
+        });
         return result;
     }
 

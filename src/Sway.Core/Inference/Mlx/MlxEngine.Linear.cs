@@ -46,11 +46,13 @@ public sealed unsafe partial class MlxEngine
     }
 
     /// <inheritdoc/>
-    public EngineTensor Gather(EngineTensor x, ReadOnlySpan<int> rows)
+    public EngineTensor Gather(IReadOnlyList<EngineTensor> parts, ReadOnlySpan<int> rows)
     {
-        CheckRows(x, rows);
+        ArgumentNullException.ThrowIfNull(parts);
+        CheckRows(parts.Sum(part => part.Rows), rows);
         using MlxOperations.Scope scope = _ops.Begin();
-        return Tensor(scope, _ops.Take(ArrayOf(x), rows, 0), rows.Length, x.Width);
+        MlxArray all = parts.Count == 1 ? ArrayOf(parts[0]) : _ops.Concatenate([.. parts.Select(ArrayOf)], 0);
+        return Tensor(scope, _ops.Take(all, rows, 0), rows.Length, parts[0].Width);
     }
 
     /// <inheritdoc/>
@@ -64,7 +66,7 @@ public sealed unsafe partial class MlxEngine
 
         using (x)
         {
-            return Gather(x, rows);
+            return Gather([x], rows);
         }
     }
 
@@ -83,13 +85,13 @@ public sealed unsafe partial class MlxEngine
     public void Blend(EngineTensor x, int firstRow, EngineTensor y, double strength) => Update(x, array =>
         _ops.Replace(array, Between(_ops.Slice(array, 0, firstRow, y.Rows), ArrayOf(y), strength), 0, firstRow));
 
-    private static void CheckRows(EngineTensor x, ReadOnlySpan<int> rows)
+    private static void CheckRows(int count, ReadOnlySpan<int> rows)
     {
         // A wrong index would read foreign memory in native code.
         foreach (int row in rows)
         {
             ArgumentOutOfRangeException.ThrowIfNegative(row);
-            ArgumentOutOfRangeException.ThrowIfGreaterThanOrEqual(row, x.Rows);
+            ArgumentOutOfRangeException.ThrowIfGreaterThanOrEqual(row, count);
         }
     }
 

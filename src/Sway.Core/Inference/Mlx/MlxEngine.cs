@@ -72,6 +72,9 @@ public sealed unsafe partial class MlxEngine : IEngine
     public bool ReadsMappedWeights => false;
 
     /// <inheritdoc/>
+    public int RowsTogether => int.MaxValue;
+
+    /// <inheritdoc/>
     public CancellationToken Cancellation
     {
         get => _host.Cancellation;

@@ -97,7 +97,7 @@ public sealed class Decoder
         var rows = parts.Sum(part => part.Tokens.Length);
         Passed?.Invoke(rows);
         var first = views.Count == 1 ? 0 : views.Min(view => view.Effective?.FirstLayer(Spec.Layers.Count) ?? Spec.Layers.Count);
-        var expanded = views.Count == 1 || first <= 0;
+        var expanded = views.Count == 1 || first < 0;
         var work = rows * views.Count;
         using var batch = new LayerBatch(_engine, parts, views, RowsTogether);
         batch.Begin(Embed(parts, rows, expanded ? views : [views[0]]), expanded);
@@ -111,7 +111,12 @@ public sealed class Decoder
 
             var where = layer;
             _residency?.Begin(layer, work);
-            batch.Run(_layers[layer], (hidden, row) => Check(hidden, row, rows, views, $"layer {where}"), cancellationToken);
+            batch.Run(_layers[layer], (hidden, row) =>
+            {
+                // Rows that all views have in common so far are the base's.
+                var bad = _engine.FirstNonFiniteRow(hidden);
+                Check(bad < 0 ? bad : row + bad, rows, views, $"layer {where}");
+            }, cancellationToken);
             _residency?.End(layer, work);
             layerDone?.Invoke(layer + 1);
         }
@@ -124,7 +129,16 @@ public sealed class Decoder
     /// <param name="tokens">Tokens of one view in it.</param>
     /// <param name="positions">Rows of one view that are wanted.</param>
     /// <param name="views">The views.</param>
+    /// <exception cref="ScoringException">A logit is not finite.</exception>
     public EngineTensor Logits(HiddenStates hidden, int tokens, ReadOnlySpan<int> positions, IReadOnlyList<DecoderView> views)
+    {
+        var logits = UncheckedLogits(hidden, tokens, positions, views);
+        CheckLogits(_engine.FirstNonFiniteRow(logits), positions.Length, views);
+        return logits;
+    }
+
+    /// <summary>The same for a caller who looks at each row itself.</summary>
+    internal EngineTensor UncheckedLogits(HiddenStates hidden, int tokens, ReadOnlySpan<int> positions, IReadOnlyList<DecoderView> views)
     {
         var rows = new int[positions.Length * views.Count];
         for (var v = 0; v < views.Count; v++)
@@ -147,9 +161,14 @@ public sealed class Decoder
             _engine.SoftCap(logits, Spec.LogitSoftCap);
         }
 
-        Check(logits, 0, positions.Length, views, "the output head");
         return logits;
     }
+
+    /// <summary>Fails where a row of logits has a number that is not finite.</summary>
+    /// <param name="bad">The first such row, or -1.</param>
+    /// <param name="rows">Rows of a view.</param>
+    /// <param name="views">The views.</param>
+    internal void CheckLogits(int bad, int rows, IReadOnlyList<DecoderView> views) => Check(bad, rows, views, "the output head");
 
     private EngineTensor Normed(HiddenStates hidden, int[] rows)
     {
@@ -202,13 +221,11 @@ public sealed class Decoder
         return hidden;
     }
 
-    private void Check(EngineTensor x, int first, int rows, IReadOnlyList<DecoderView> views, string where)
+    private void Check(int bad, int rows, IReadOnlyList<DecoderView> views, string where)
     {
-        var bad = _engine.FirstNonFiniteRow(x);
         if (bad >= 0)
         {
-            throw new ScoringException(
-                $"{where} of {Spec.ModelType} gives a number that is not finite (view {views[Math.Min((first + bad) / rows, views.Count - 1)].Name}).");
+            throw new ScoringException($"{where} of {Spec.ModelType} gives a number that is not finite (view {views[bad / rows].Name}).");
         }
     }
 }

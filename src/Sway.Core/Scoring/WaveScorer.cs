@@ -1,3 +1,4 @@
+using System.Numerics.Tensors;
 using Sway.Inference;
 
 namespace Sway.Scoring;
@@ -62,8 +63,10 @@ internal static class WaveScorer
             }
 
             starts[count] = next;
-            using var logits = decoder.Logits(hidden, tree.Tokens, rows.AsSpan(0, count), views);
-            decoder.Engine.ForEach(count, i => Read(decoder.Engine, logits, i, count, targets.AsSpan(starts[i]..starts[i + 1]), wave, results));
+            using var logits = decoder.UncheckedLogits(hidden, tree.Tokens, rows.AsSpan(0, count), views);
+            var bad = new bool[count * views.Count];
+            decoder.Engine.ForEach(count, i => Read(decoder.Engine, logits, i, count, targets.AsSpan(starts[i]..starts[i + 1]), wave, results, bad));
+            decoder.CheckLogits(Array.IndexOf(bad, true), count, views);
             advanced?.Invoke((double)next / targets.Length);
         }
     }
@@ -94,13 +97,13 @@ internal static class WaveScorer
 
     private static void Read(
         IEngine engine, EngineTensor logits, int row, int rows, ReadOnlySpan<Target> targets, IReadOnlyList<TokenSequence> wave,
-        SequenceScore[] results)
+        SequenceScore[] results, bool[] bad)
     {
         var two = results[0].Adapted is not null;
         var baseRow = engine.Row(logits, row);
-        var baseSum = VocabularyMath.LogSumExp(baseRow);
+        var baseSum = Sum(baseRow, out bad[row]);
         var adaptedRow = two ? engine.Row(logits, rows + row) : default;
-        var adaptedSum = two ? VocabularyMath.LogSumExp(adaptedRow) : 0.0;
+        var adaptedSum = two ? Sum(adaptedRow, out bad[rows + row]) : 0.0;
         var distance = results[0].Divergence is null ? default : VocabularyMath.Divergence(adaptedRow, adaptedSum, baseRow, baseSum);
         foreach (var (_, sequence, index) in targets)
         {
@@ -118,6 +121,13 @@ internal static class WaveScorer
                 (divergence.AdaptedBase[at], divergence.BaseAdapted[at], divergence.JensenShannon[at]) = distance;
             }
         }
+    }
+
+    // The row comes from memory once: what is not finite is looked for right before.
+    private static double Sum(ReadOnlySpan<float> logits, out bool bad)
+    {
+        bad = !TensorPrimitives.IsFiniteAll(logits);
+        return bad ? double.NaN : VocabularyMath.LogSumExp(logits);
     }
 
     private static void Put(ViewScore score, int at, ReadOnlySpan<float> logits, int token, double sum)

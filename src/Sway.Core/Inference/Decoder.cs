@@ -161,6 +161,7 @@ public sealed class Decoder
             _engine.SoftCap(logits, Spec.LogitSoftCap);
         }
 
+        _engine.Settle(logits);
         return logits;
     }
 

@@ -209,7 +209,10 @@ public interface IEngine : IDisposable
     /// <summary>Whether a weight holds only finite numbers.</summary>
     bool IsFinite(EngineWeight weight);
 
-    /// <summary>Reads a row.</summary>
+    /// <summary>Has all rows computed, which may have been put off: from now on any thread may read them.</summary>
+    void Settle(EngineTensor x);
+
+    /// <summary>Reads a row; on other threads than the run's own only of settled tensors.</summary>
     ReadOnlySpan<float> Row(EngineTensor x, int row);
 
     /// <summary>Calls a function for 0 ... count-1 on the engine's threads.</summary>

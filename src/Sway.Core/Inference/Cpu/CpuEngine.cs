@@ -189,6 +189,9 @@ public sealed unsafe partial class CpuEngine : IEngine
     public ReadOnlySpan<float> Read(EngineWeight vector) => ((CpuVector)vector).Values;
 
     /// <inheritdoc/>
+    public void Settle(EngineTensor x) => Settled(x);
+
+    /// <inheritdoc/>
     public ReadOnlySpan<float> Row(EngineTensor x, int row)
     {
         var tensor = Settled(x);

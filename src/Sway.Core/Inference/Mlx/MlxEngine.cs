@@ -162,6 +162,10 @@ public sealed unsafe partial class MlxEngine : IEngine
     /// <inheritdoc/>
     public ReadOnlySpan<float> Read(EngineWeight vector) => ((MlxVector)vector).Host.Values;
 
+    // The first look has the graph computed, on the thread that MLX belongs to.
+    /// <inheritdoc/>
+    public void Settle(EngineTensor x) => ((MlxTensor)x).Row(0);
+
     /// <inheritdoc/>
     public ReadOnlySpan<float> Row(EngineTensor x, int row) => ((MlxTensor)x).Row(row);
 

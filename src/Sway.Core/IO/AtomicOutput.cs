@@ -8,21 +8,29 @@ namespace Sway.IO;
 /// </summary>
 internal sealed class AtomicDirectory : IDisposable
 {
-    private const int MaximumAttempts = 10;
+    private const int MaximumAttempts = 100;
 
     private readonly string _destination;
+    private readonly bool _inSteps;
     private bool _committed;
 
-    private AtomicDirectory(string destination, string temporary)
+    // Where the folder lies that was there before, while it is neither replaced nor put back.
+    private string? _former;
+
+    private AtomicDirectory(string destination, string temporary, bool inSteps)
     {
         _destination = destination;
+        _inSteps = inSteps;
         TemporaryPath = temporary;
     }
 
     /// <summary>Where the content is to be written.</summary>
     public string TemporaryPath { get; }
 
-    public static AtomicDirectory Create(string destination)
+    /// <summary>Makes the temporary folder.</summary>
+    /// <param name="destination">The folder to be.</param>
+    /// <param name="inSteps">Replaces by two renames, as on systems that cannot exchange two names.</param>
+    public static AtomicDirectory Create(string destination, bool inSteps = false)
     {
         string full = Path.TrimEndingDirectorySeparator(Path.GetFullPath(destination));
         string parent = Path.GetDirectoryName(full)
@@ -30,7 +38,7 @@ internal sealed class AtomicDirectory : IDisposable
         Directory.CreateDirectory(parent);
         string temporary = TemporaryName(full);
         Directory.CreateDirectory(temporary);
-        return new AtomicDirectory(full, temporary);
+        return new AtomicDirectory(full, temporary, inSteps);
     }
 
     /// <summary>Puts the folder in its place.</summary>
@@ -40,68 +48,108 @@ internal sealed class AtomicDirectory : IDisposable
     {
         cancellationToken.ThrowIfCancellationRequested();
         DiskSync.FlushDirectory(TemporaryPath);
-        int attempts = 0;
-        while (!TryPlace(replace))
+
+        // Others may replace it in the same moment; with -Force the last one stays.
+        for (int attempt = 1; !TryPlace(replace, attempt == MaximumAttempts); attempt++)
         {
-            // Another process put its result there in between; with -Force the last one stays.
-            if (!replace || ++attempts == MaximumAttempts)
-            {
-                throw new OutputException(OutputErrorKind.Exists, $"{_destination} exists already.") { Path = _destination };
-            }
+            Thread.Sleep(Math.Min(attempt, 10));
         }
 
         _committed = true;
         DiskSync.FlushDirectory(Path.GetDirectoryName(_destination)!);
     }
 
-    /// <summary>False when something else has taken the place. What was there before is never lost to an error.</summary>
-    private bool TryPlace(bool replace)
+    /// <summary>False when something else has taken the place, or left it, in between.</summary>
+    private bool TryPlace(bool replace, bool last)
     {
-        string? old = null;
-        if (replace && Directory.Exists(_destination))
+        RenameOutcome outcome = _inSteps ? RenameOutcome.Unsupported : AtomicRename.ToFreePlace(TemporaryPath, _destination);
+        if (outcome == RenameOutcome.Taken && replace && Directory.Exists(_destination))
         {
-            string aside = TemporaryName(_destination);
-            try
+            outcome = AtomicRename.Exchange(TemporaryPath, _destination);
+            if (outcome == RenameOutcome.Done)
             {
-                Directory.Move(_destination, aside);
-                old = aside;
-            }
-            catch (DirectoryNotFoundException)
-            {
-                // Another process has moved it away in between, to replace it too.
+                // This is now the folder that was there before.
+                Directory.Delete(TemporaryPath, recursive: true);
             }
         }
 
-        bool taken = false;
+        return outcome == RenameOutcome.Done || TryPlaceInSteps(replace, last);
+    }
+
+    /// <summary>The same by renames that another process can come between. What was there before is never lost to an error.</summary>
+    private bool TryPlaceInSteps(bool replace, bool last)
+    {
+        if (replace && Directory.Exists(_destination))
+        {
+            MoveAside();
+        }
+
         try
         {
             Directory.Move(TemporaryPath, _destination);
         }
-        catch (Exception e)
+        catch (IOException e) when (e is not DirectoryNotFoundException)
         {
-            taken = e is IOException && System.IO.Path.Exists(_destination);
-            if (!taken)
+            if (replace && !last && !File.Exists(_destination))
             {
-                if (old is not null)
-                {
-                    Directory.Move(old, _destination);
-                }
-
-                throw;
+                return false;
             }
+
+            if (System.IO.Path.Exists(_destination))
+            {
+                throw new OutputException(OutputErrorKind.Exists, $"{_destination} exists already.") { Path = _destination };
+            }
+
+            throw;
         }
 
-        if (old is not null)
-        {
-            Directory.Delete(old, recursive: true);
-        }
-
-        return !taken;
+        DeleteFormer();
+        return true;
     }
 
+    private void MoveAside()
+    {
+        string aside = TemporaryName(_destination);
+        try
+        {
+            Directory.Move(_destination, aside);
+        }
+        catch (DirectoryNotFoundException)
+        {
+            // Another process has moved it away in between, to replace it too.
+            return;
+        }
+
+        // An earlier one was replaced by another process meanwhile.
+        DeleteFormer();
+        _former = aside;
+    }
+
+    private void DeleteFormer()
+    {
+        if (_former is not null)
+        {
+            Directory.Delete(_former, recursive: true);
+            _former = null;
+        }
+    }
+
+    /// <summary>Removes what was not committed, and puts back what was moved away for it.</summary>
     public void Dispose()
     {
-        if (!_committed && Directory.Exists(TemporaryPath))
+        if (_committed)
+        {
+            return;
+        }
+
+        if (_former is not null && !System.IO.Path.Exists(_destination))
+        {
+            Directory.Move(_former, _destination);
+            _former = null;
+        }
+
+        DeleteFormer();
+        if (Directory.Exists(TemporaryPath))
         {
             Directory.Delete(TemporaryPath, recursive: true);
         }

@@ -180,9 +180,18 @@ public sealed class ConversionCacheTests : IDisposable
                 SyntheticAdapter.Write(adapter, layers: 8, rank: 16, width: 4096, shift: i / 2);
             }
 
+            started = Stopwatch.GetTimestamp();
             using Process process = SwayProcess.Start(_store.Root, Arguments(adapter));
-            process.WaitForExit((int)(whole * (0.3 + (0.8 * random.NextDouble()))));
-            killed += process.HasExited ? 0 : 1;
+            if (!process.WaitForExit((int)(whole * (0.3 + (0.8 * random.NextDouble())))))
+            {
+                killed++;
+            }
+            else if (i % 2 == 0)
+            {
+                // The first run may have been a slow one; a quicker one that converts too says when to come.
+                whole = Math.Min(whole, Stopwatch.GetElapsedTime(started).TotalMilliseconds);
+            }
+
             process.Kill();
             process.WaitForExit();
             adapters.Add(adapter);

@@ -56,16 +56,16 @@ public sealed unsafe class BufferPoolTests
     [Fact]
     public void Memory_given_back_leaves_the_process()
     {
-        Assert.SkipUnless(OperatingSystem.IsLinux(), "What is resident is read from /proc.");
+        Resident.SkipUnlessKnown();
         using var pool = new BufferPool();
         BufferPool.Buffer buffer = pool.Rent(10_000_000);
         new Span<float>(buffer.Data, 10_000_000).Fill(1f);
-        Resident.Bytes(buffer.Data).ShouldBeGreaterThanOrEqualTo(40_000_000L);
+        Resident.Bytes(buffer.Data, 40_000_000L).ShouldBeGreaterThanOrEqualTo(40_000_000L);
         pool.Return(buffer);
         pool.Reclaim();
         pool.Return(pool.Rent(1));
         pool.Reclaim();
-        Resident.Bytes(buffer.Data).ShouldBeLessThan(1_000_000L);
+        Resident.Bytes(buffer.Data, 40_000_000L).ShouldBeLessThan(1_000_000L);
     }
 
     [Fact]

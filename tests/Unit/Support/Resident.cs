@@ -1,28 +1,38 @@
-using System.Globalization;
+using System.Buffers.Binary;
 
 namespace Sway.Unit.Support;
 
 /// <summary>What the system says is in memory, on Linux.</summary>
 internal static unsafe class Resident
 {
-    /// <summary>Resident bytes of the mapping that an address lies in.</summary>
-    public static long Bytes(void* address)
+    private const string PageMap = "/proc/self/pagemap";
+    private const int EntryBytes = 8;
+    private const ulong Present = 1UL << 63;
+
+    /// <summary>Whether the system tells.</summary>
+    public static bool IsKnown => File.Exists(PageMap);
+
+    /// <summary>Skips the test where the system does not tell.</summary>
+    public static void SkipUnlessKnown() => Assert.SkipUnless(IsKnown, $"What is resident is read from {PageMap}.");
+
+    /// <summary>
+    /// Resident bytes of a range of addresses, in whole pages. Of these addresses alone: what the system counts for a mapping may hold
+    /// the memory of another test that happens to lie beside it.
+    /// </summary>
+    public static long Bytes(void* start, long length)
     {
-        bool found = false;
-        foreach (string line in File.ReadLines("/proc/self/smaps"))
+        long page = Environment.SystemPageSize;
+        long first = (long)start / page, last = ((long)start + length - 1) / page;
+        byte[] entries = new byte[(last - first + 1) * EntryBytes];
+        using var file = new FileStream(PageMap, FileMode.Open, FileAccess.Read, FileShare.ReadWrite, bufferSize: 0);
+        file.Position = first * EntryBytes;
+        file.ReadExactly(entries);
+        long pages = 0;
+        for (int i = 0; i < entries.Length; i += EntryBytes)
         {
-            string first = line[..line.IndexOf(' ', StringComparison.Ordinal)];
-            if (!first.EndsWith(':'))
-            {
-                ulong[] range = [.. first.Split('-').Select(number => ulong.Parse(number, NumberStyles.HexNumber, CultureInfo.InvariantCulture))];
-                found = (ulong)address >= range[0] && (ulong)address < range[1];
-            }
-            else if (found && first == "Rss:")
-            {
-                return 1024 * long.Parse(line["Rss:".Length..].Replace("kB", string.Empty, StringComparison.Ordinal), CultureInfo.InvariantCulture);
-            }
+            pages += (BinaryPrimitives.ReadUInt64LittleEndian(entries.AsSpan(i)) & Present) != 0 ? 1 : 0;
         }
 
-        return 0;
+        return pages * page;
     }
 }

@@ -67,19 +67,7 @@ Describe 'Invoke-AdapterGeneration' {
     }
 
     It 'stops soon when it is stopped' {
-        $shell = [powershell]::Create()
-        try {
-            $null = $shell.AddScript({ param($manifest, $session) Import-Module $manifest; Invoke-AdapterGeneration 'And' -Session $session -MaxTokens 1000000 }).
-                AddArgument($Manifest).AddArgument($session)
-            $run = $shell.BeginInvoke()
-            Start-Sleep -Seconds 2
-            $run.IsCompleted | Should -BeFalse
-            $watch = [Diagnostics.Stopwatch]::StartNew()
-            $shell.Stop()
-            $watch.Elapsed.TotalSeconds | Should -BeLessThan 10
-        }
-        finally {
-            $shell.Dispose()
-        }
+        Measure-Stop { param($manifest, $session) Import-Module $manifest; Invoke-AdapterGeneration 'And' -Session $session -MaxTokens 1000000 } $Manifest, $session |
+            Should -BeLessThan 10
     }
 }

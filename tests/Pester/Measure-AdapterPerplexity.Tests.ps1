@@ -130,20 +130,8 @@ Describe 'Measure-AdapterPerplexity' {
     }
 
     It 'can be stopped in the middle of a long text' {
-        $shell = [powershell]::Create()
-        try {
-            $long = (Get-Content -Raw $text) * 200
-            $null = $shell.AddScript({ param($manifest, $session, $text) Import-Module $manifest; Measure-AdapterPerplexity $text -Session $session }).
-                AddArgument($Manifest).AddArgument($session).AddArgument($long)
-            $run = $shell.BeginInvoke()
-            Start-Sleep -Seconds 3
-            $run.IsCompleted | Should -BeFalse
-            $watch = [Diagnostics.Stopwatch]::StartNew()
-            $shell.Stop()
-            $watch.Elapsed.TotalSeconds | Should -BeLessThan 10
-        }
-        finally {
-            $shell.Dispose()
-        }
+        $long = (Get-Content -Raw $text) * 200
+        Measure-Stop { param($manifest, $session, $text) Import-Module $manifest; Measure-AdapterPerplexity $text -Session $session } $Manifest, $session, $long |
+            Should -BeLessThan 10
     }
 }

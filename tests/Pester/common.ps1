@@ -35,3 +35,26 @@ function Assert-Near([double[]] $Actual, [double[]] $Expected, [double] $Distanc
         [math]::Abs($Actual[$i] - $Expected[$i]) | Should -BeLessThan $Distance -Because "number $i is $($Actual[$i]) and should be $($Expected[$i])"
     }
 }
+
+# Stops a script in the middle of its work, as Ctrl+C does, and gives the seconds that this took. Progress tells that the work goes on.
+function Measure-Stop([scriptblock] $Script, [object[]] $Argument) {
+    $shell = [powershell]::Create()
+    try {
+        $null = $shell.AddScript($Script.ToString())
+        $Argument | ForEach-Object { $null = $shell.AddArgument($_) }
+        $run = $shell.BeginInvoke()
+        for ($i = 0; $i -lt 1200 -and -not $run.IsCompleted -and $shell.Streams.Progress.Count -eq 0; $i++) {
+            Start-Sleep -Milliseconds 50
+        }
+
+        $shell.Streams.Progress.Count | Should -BeGreaterThan 0
+        $run.IsCompleted | Should -BeFalse
+        $watch = [Diagnostics.Stopwatch]::StartNew()
+        $shell.Stop()
+        $watch.Elapsed.TotalSeconds
+        $shell.InvocationStateInfo.State | Should -Be Stopped
+    }
+    finally {
+        $shell.Dispose()
+    }
+}

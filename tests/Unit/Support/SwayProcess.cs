@@ -25,6 +25,9 @@ internal static class SwayProcess
         }
 
         start.Environment["SWAY_CACHE_DIR"] = cache;
+
+        // A killed process would leave its pipes for debuggers behind.
+        start.Environment["DOTNET_EnableDiagnostics"] = "0";
         if (variable?.Split('=') is [var name, var value])
         {
             start.Environment[name] = value;

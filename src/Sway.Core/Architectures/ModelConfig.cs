@@ -35,8 +35,9 @@ public sealed class ModelConfig
     /// <summary>The field <c>model_type</c>.</summary>
     public string ModelType { get; }
 
-    /// <summary>Whether the output head shares the embedding matrix; absent, the architecture decides.</summary>
-    public bool? TieWordEmbeddings => Has("tie_word_embeddings") ? Flag("tie_word_embeddings", false) : null;
+    /// <summary>Whether the output head shares the embedding matrix.</summary>
+    /// <param name="fallback">What the architecture decides.</param>
+    public bool TiesWordEmbeddings(bool fallback) => Flag("tie_word_embeddings", fallback);
 
     /// <summary>Reads <c>config.json</c> of a model folder.</summary>
     /// <exception cref="ModelFormatException">The file is absent or not a JSON object with a model type.</exception>
@@ -115,12 +116,19 @@ public sealed class ModelConfig
     /// <summary>A number; null when the file says null, the architecture's default when it says nothing.</summary>
     public double? NumberOrNull(string name, double? absent) => _root.TryGetProperty(name, out _) ? OptionalNumber(name) : absent;
 
-    /// <summary>A Boolean, or the architecture's default.</summary>
-    public bool Flag(string name, bool fallback) => !TryGet(name, out var value)
+    /// <summary>
+    /// A Boolean, or the architecture's default. A null is false to transformers 4, an error to transformers 5, and nothing said to
+    /// others; it is accepted where all mean the same.
+    /// </summary>
+    public bool Flag(string name, bool fallback) => !_root.TryGetProperty(name, out var value)
         ? fallback
-        : value.ValueKind is JsonValueKind.True or JsonValueKind.False
-            ? value.GetBoolean()
-            : throw Unsupported(name);
+        : value.ValueKind switch
+        {
+            JsonValueKind.True => true,
+            JsonValueKind.False => false,
+            JsonValueKind.Null when !fallback => false,
+            _ => throw Unsupported(name),
+        };
 
     /// <summary>A text, or the architecture's default.</summary>
     public string Text(string name, string fallback) => !TryGet(name, out var value)

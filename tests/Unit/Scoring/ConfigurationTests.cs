@@ -135,7 +135,6 @@ public sealed class ConfigurationTests
     [Fact]
     public void Glm4_has_biases_unless_it_says_otherwise()
     {
-        static bool Biased(DecoderSpec spec) => ((AttentionSpec)spec.Layers[0].Mixer).Projections[0].Bias;
         Biased(Describe("glm4")).ShouldBeTrue();
         Biased(Describe("glm4", "\"attention_bias\":false")).ShouldBeFalse();
     }
@@ -163,8 +162,21 @@ public sealed class ConfigurationTests
     [InlineData("qwen3_moe", "\"moe_intermediate_size\":8,\"mlp_layer_types\":[\"dense\",\"sparse\",\"sparse\",\"sparse\"]", "mlp_layer_types")]
     [InlineData("lfm2", "\"theta\":5.0,\"rope_theta\":6.0", "theta")]
     [InlineData("lfm2", "\"block_ff_dim\":64", "block_ff_dim")]
+
+    // Transformers 4 takes these for false, against the class's default.
+    [InlineData("gemma2", "\"tie_word_embeddings\":null", "tie_word_embeddings")]
+    [InlineData("glm4", "\"attention_bias\":null", "attention_bias")]
     public void What_could_be_read_in_two_ways_is_refused_by_name(string type, string fields, string name) =>
         Should.Throw<UnsupportedModelException>(() => Describe(type, fields)).Message.ShouldContain(name);
+
+    [Theory]
+    [InlineData("llama", "\"tie_word_embeddings\":null,\"attention_bias\":null,\"mlp_bias\":null")]
+    public void A_null_is_false_where_the_class_says_false(string type, string fields)
+    {
+        DecoderSpec spec = Describe(type, fields);
+        spec.TiedHead.ShouldBeFalse();
+        Biased(spec).ShouldBeFalse();
+    }
 
     [Theory]
     [InlineData(false, true)]
@@ -263,6 +275,8 @@ public sealed class ConfigurationTests
             folder.Delete(recursive: true);
         }
     }
+
+    private static bool Biased(DecoderSpec spec) => ((AttentionSpec)spec.Layers[0].Mixer).Projections[0].Bias;
 
     private static double Score(string folder, int[] ids)
     {

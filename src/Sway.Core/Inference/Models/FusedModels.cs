@@ -88,7 +88,7 @@ internal static class FusedModels
             Layers = [.. layers],
             FinalNorm = m.LayerNorm("transformer.ln_f", "layer_norm_epsilon"),
             Head = new LinearSpec("lm_head", m.Config.Int("vocab_size"), hidden),
-            TiedHead = m.Config.TieWordEmbeddings ?? true,
+            TiedHead = m.Config.TiesWordEmbeddings(true),
         };
     }
 
@@ -99,7 +99,7 @@ internal static class FusedModels
         var (size, heads) = (m.HeadSize, m.Heads);
         var bias = m.Config.Flag("attention_bias", true);
         var width = m.Config.Int("intermediate_size");
-        var head = m.Has("lm_head.weight") || m.Config.TieWordEmbeddings == true ? "lm_head" : "embed_out";
+        var head = m.Has("lm_head.weight") || m.Config.TiesWordEmbeddings(false) ? "lm_head" : "embed_out";
         var layers = m.Each(
             (_, path) => new LayerSpec
             {

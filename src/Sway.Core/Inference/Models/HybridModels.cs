@@ -37,7 +37,7 @@ internal static class HybridModels
         });
         return m.Decoder(layers, m.Rms("model.embedding_norm", epsilon: epsilon), tiedByDefault: true) with
         {
-            TiedHead = m.Config.Flag("tie_embedding", m.Config.TieWordEmbeddings ?? true),
+            TiedHead = m.Config.Flag("tie_embedding", m.Config.TiesWordEmbeddings(true)),
         };
     }
 

@@ -170,7 +170,7 @@ internal sealed class ModelFamily(ModelConfig config, Func<string, bool> has)
         Layers = layers,
         FinalNorm = finalNorm ?? Rms("model.norm"),
         Head = new LinearSpec("lm_head", config.Int("vocab_size"), Hidden),
-        TiedHead = config.TieWordEmbeddings ?? tiedByDefault,
+        TiedHead = config.TiesWordEmbeddings(tiedByDefault),
     };
 
     /// <summary>The layers, made one by one.</summary>

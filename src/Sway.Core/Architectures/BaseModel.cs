@@ -13,6 +13,9 @@ public sealed class BaseModel : IDisposable
 {
     private const long MaximumConfigLength = 16 << 20;
 
+    // Of layers or experts; many times what any model has, and few enough to count them.
+    private const int MaximumCount = 1 << 16;
+
     private readonly Lazy<TensorFile?> _weights;
     private readonly JsonElement _root;
     private readonly JsonElement _text;
@@ -30,6 +33,10 @@ public sealed class BaseModel : IDisposable
         {
             Map = ModuleMaps.Find("granitemoehybrid@dense");
         }
+
+        LayerCount = Count("num_hidden_layers", "n_layer", "n_layers", "num_layers")
+            ?? (_text.TryGetProperty("layers_block_type", out JsonElement kinds) && kinds.ValueKind == JsonValueKind.Array ? kinds.GetArrayLength() : null);
+        ExpertCount = Count("num_experts", "num_local_experts", "n_routed_experts", "moe_num_experts", "num_moe_experts");
     }
 
     /// <summary>The folder.</summary>
@@ -48,8 +55,7 @@ public sealed class BaseModel : IDisposable
     public JsonElement LanguageConfig => _text;
 
     /// <summary>The number of layers, or null when the configuration does not say.</summary>
-    public int? LayerCount => FindInt("num_hidden_layers") ?? FindInt("n_layer") ?? FindInt("n_layers") ?? FindInt("num_layers")
-        ?? (_text.TryGetProperty("layers_block_type", out JsonElement kinds) && kinds.ValueKind == JsonValueKind.Array ? kinds.GetArrayLength() : null);
+    public int? LayerCount { get; }
 
     /// <summary>The width of the model.</summary>
     public int? HiddenSize => FindInt("hidden_size") ?? FindInt("n_embd") ?? FindInt("d_model");
@@ -58,8 +64,7 @@ public sealed class BaseModel : IDisposable
     public int? VocabularySize => FindInt("vocab_size");
 
     /// <summary>The number of routed experts, or null.</summary>
-    public int? ExpertCount => FindInt("num_experts") ?? FindInt("num_local_experts") ?? FindInt("n_routed_experts")
-        ?? FindInt("moe_num_experts") ?? FindInt("num_moe_experts");
+    public int? ExpertCount { get; }
 
     /// <summary>Whether head and embedding are one tensor; false where <see cref="Tying"/> is not known.</summary>
     public bool IsTied => Tying ?? false;
@@ -213,6 +218,20 @@ public sealed class BaseModel : IDisposable
 
     private static int? FindInt(JsonElement element, string name) =>
         element.TryGetProperty(name, out JsonElement value) && value.ValueKind == JsonValueKind.Number && value.TryGetInt32(out int number) ? number : null;
+
+    /// <summary>The first of some fields that is there.</summary>
+    private int? Count(params ReadOnlySpan<string> names)
+    {
+        foreach (string name in names)
+        {
+            if (FindInt(name) is { } count)
+            {
+                return count is >= 0 and <= MaximumCount ? count : throw new JsonException($"\"{name}\" is {count}");
+            }
+        }
+
+        return null;
+    }
 
     private static bool? FindBool(JsonElement element, string name) =>
         element.TryGetProperty(name, out JsonElement value) && value.ValueKind is JsonValueKind.True or JsonValueKind.False ? value.GetBoolean() : null;

@@ -5,6 +5,7 @@ using Sway.Architectures;
 using Sway.Conversion;
 using Sway.Conversion.Peft;
 using Sway.Tensors;
+using Sway.Unit.Support;
 
 namespace Sway.Unit.Mlx;
 
@@ -18,6 +19,22 @@ public sealed class PeftPlannerTests
         using JsonDocument config = JsonDocument.Parse(plan.Configuration);
         Assert.Equal(17.5, config.RootElement.GetProperty("lora_alpha").GetDouble());
         Assert.Equal(9, config.RootElement.GetProperty("target_modules").GetArrayLength());
+    }
+
+    [Fact]
+    public void AScaleWhoseAlphaIsInfiniteIsRefused()
+    {
+        using var folder = new TemporaryFolder();
+        string config = Path.Combine(MlxFixture.Copy("adapters", "lora-relative-keys", folder), "adapter_config.json");
+        File.WriteAllText(config, File.ReadAllText(config).Replace("\"scale\": 3.5", "\"scale\": 1e308", StringComparison.Ordinal));
+        ConversionRefusedException refused = Should.Throw<ConversionRefusedException>(() => AdapterConverter.Convert(
+            folder.Path,
+            folder.File("out"),
+            new ConversionOptions { Target = ConversionTarget.Peft, BaseModel = MlxFixture.Model(MlxFixture.Expected("adapters", "lora-relative-keys")) },
+            cancellationToken: TestContext.Current.CancellationToken));
+        Refusal refusal = refused.Refusals.ShouldHaveSingleItem();
+        refusal.Category.ShouldBe(RefusalCategory.NonFinite);
+        refusal.Modules.Count.ShouldBe(9);
     }
 
     [Fact]

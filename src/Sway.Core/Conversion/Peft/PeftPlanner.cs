@@ -36,6 +36,11 @@ public static class PeftPlanner
         IReadOnlyList<PeftTarget> targets = PeftTargets.Build(pieces, model, refusals);
         refusals.AddRange(targets.Select(target => PeftShapes.Problem(target, model)).OfType<Refusal>());
         CheckMixedDora(targets, refusals);
+        if (targets.Where(target => !double.IsFinite(target.Alpha)).Select(target => target.Path).ToArray() is { Length: > 0 } boundless)
+        {
+            refusals.Add(new Refusal(RefusalCategory.NonFinite, "The scale times the rank, which PEFT records as lora_alpha, is infinite.") { Modules = boundless });
+        }
+
         if (targets.Count == 0 && refusals.Count == 0)
         {
             refusals.Add(new Refusal(RefusalCategory.MissingWeights, "Nothing of the adapter is left to convert."));

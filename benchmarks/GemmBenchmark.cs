@@ -16,7 +16,7 @@ internal static unsafe class GemmBenchmark
     {
         int threads = arguments.Length > 0 ? int.Parse(arguments[0], System.Globalization.CultureInfo.InvariantCulture) : 1;
         bool products = arguments is not [_, "row", ..];
-        Console.WriteLine($"{GemmKernel.Best.GetType().Name}, {threads} thread(s); the peak is one thread's times their number");
+        Console.WriteLine($"{GemmKernel.Best.GetType().Name}, {threads} thread(s)");
         Console.WriteLine("rows x inputs x outputs  weights  GFLOP/s   peak  ratio");
         foreach ((int m, int k, int n) in products ? (ReadOnlySpan<(int, int, int)>)[(512, 576, 1536), (512, 1536, 576), (2048, 576, 1536), (512, 2048, 2048), (2048, 2048, 2048)] : [])
         {
@@ -51,20 +51,31 @@ internal static unsafe class GemmBenchmark
         var rounds = new List<(double Peak, double Speed)>();
         for (int round = 0; round < 13; round++)
         {
-            double before = Peak(threads);
+            double before = Peak(workers);
             double speed = work / Best.Within(0.12, () =>
             {
                 using var rows = PackedRows.Create(pool, workers, x, k, m, k);
                 MatrixProduct.Run(workers, rows, weights, y, n, add: false);
             });
-            rounds.Add((Math.Max(before, Peak(threads)), speed));
+            rounds.Add((Math.Max(before, Peak(workers)), speed));
         }
 
         // The clock of the processor changes by some percent from second to second: a round compares what is measured side by side.
         return rounds.OrderBy(round => round.Speed / round.Peak).ElementAt(rounds.Count / 2);
     }
 
-    private static double Peak(int threads) => threads * Enumerable.Range(0, 20).Max(_ => FmaPeak.Once());
+    // Of threads that run at once: what they share, such as the power that the processor may draw, is part of the peak.
+    private static double Peak(WorkerPool workers)
+    {
+        double[] peaks = new double[workers.Threads];
+        using var together = new Barrier(workers.Threads);
+        workers.For(workers.Threads, long.MaxValue, thread =>
+        {
+            together.SignalAndWait();
+            peaks[thread] = Enumerable.Range(0, 20).Max(_ => FmaPeak.Once());
+        });
+        return peaks.Sum();
+    }
 
     private static (double Copy, double Speed) Decode(int threads, int k, int n, DType dtype, int bits)
     {

@@ -117,8 +117,8 @@ public sealed class ModelConfig
     public double? NumberOrNull(string name, double? absent) => _root.TryGetProperty(name, out _) ? OptionalNumber(name) : absent;
 
     /// <summary>
-    /// A Boolean, or the architecture's default. A null is false to transformers 4, an error to transformers 5, and nothing said to
-    /// others; it is accepted where all mean the same.
+    /// A Boolean, or the architecture's default. A null is false to transformers 4, an error to transformers 5, and as good as absent to
+    /// others: it is refused where the default is true.
     /// </summary>
     public bool Flag(string name, bool fallback) => !_root.TryGetProperty(name, out var value)
         ? fallback

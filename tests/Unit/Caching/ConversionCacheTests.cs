@@ -168,7 +168,7 @@ public sealed class ConversionCacheTests : IDisposable
         string[] Arguments(string path) => ["convert", path, "--to", "mlx", "--no-base", "--use-cache", "--json"];
         long started = Stopwatch.GetTimestamp();
         SwayProcess.Run(_store.Root, Arguments(warm)).Code.ShouldBe(0);
-        double whole = Stopwatch.GetElapsedTime(started).TotalMilliseconds;
+        TimeSpan whole = Stopwatch.GetElapsedTime(started);
         int killed = 0;
         var adapters = new List<string>();
         for (int i = 0; i < 25; i++)
@@ -180,20 +180,11 @@ public sealed class ConversionCacheTests : IDisposable
                 SyntheticAdapter.Write(adapter, layers: 8, rank: 16, width: 4096, shift: i / 2);
             }
 
-            started = Stopwatch.GetTimestamp();
-            using Process process = SwayProcess.Start(_store.Root, Arguments(adapter));
-            if (!process.WaitForExit((int)(whole * (0.3 + (0.8 * random.NextDouble())))))
-            {
-                killed++;
-            }
-            else if (i % 2 == 0)
-            {
-                // The first run may have been a slow one; a quicker one that converts too says when to come.
-                whole = Math.Min(whole, Stopwatch.GetElapsedTime(started).TotalMilliseconds);
-            }
+            TimeSpan? took = SwayProcess.RunUntil(_store.Root, whole * (0.3 + (0.8 * random.NextDouble())), Arguments(adapter));
+            killed += took is null ? 1 : 0;
 
-            process.Kill();
-            process.WaitForExit();
+            // The first run may have been a slow one; a quicker one that converts too says when to come.
+            whole = i % 2 == 0 && took < whole ? took.Value : whole;
             adapters.Add(adapter);
             var manager = new CacheManager(_store);
             manager.List().ShouldAllBe(entry => manager.Verify(entry, CancellationToken.None).State == CacheEntryState.Ok);

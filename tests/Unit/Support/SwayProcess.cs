@@ -43,6 +43,17 @@ internal static class SwayProcess
         return Finish(process);
     }
 
+    /// <summary>Runs it until a moment and kills it then; the time that it took, or null where it was killed.</summary>
+    public static TimeSpan? RunUntil(string cache, TimeSpan moment, params string[] args)
+    {
+        long started = Stopwatch.GetTimestamp();
+        using Process process = Start(cache, args);
+        TimeSpan? took = process.WaitForExit(moment) ? Stopwatch.GetElapsedTime(started) : null;
+        process.Kill();
+        process.WaitForExit();
+        return took;
+    }
+
     /// <summary>Waits for the end and gives what was written.</summary>
     public static (int Code, string Output, string Error) Finish(Process process)
     {
